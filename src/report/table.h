@@ -1,0 +1,31 @@
+/* Tables for people and programs: the same rows as aligned text, CSV or JSON. Used by every command that lists. */
+#ifndef NASRUN_REPORT_TABLE_H
+#define NASRUN_REPORT_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
+enum table_format { TABLE_TEXT, TABLE_CSV, TABLE_JSON };
+enum column_kind { COLUMN_TEXT, COLUMN_INT, COLUMN_REAL };
+
+struct table;
+
+nr_status table_create(struct table **out) NR_MUST_CHECK;
+/* `name` heads CSV and JSON, `heading` the text form (NULL: the name); `decimals` of reals in text (-1: shortest).
+ * A column with `only_data` is left out of the text form. */
+nr_status table_add_column(struct table *table, const char *name, const char *heading, enum column_kind kind,
+                           int decimals, bool only_data) NR_MUST_CHECK;
+nr_status table_add_row(struct table *table) NR_MUST_CHECK;
+/* Into the last row; a cell never set is unknown: blank in text, empty in CSV, null in JSON. NaN counts as unknown. */
+nr_status table_set_text(struct table *table, size_t column, const char *value) NR_MUST_CHECK;
+nr_status table_set_int(struct table *table, size_t column, int64_t value) NR_MUST_CHECK;
+nr_status table_set_real(struct table *table, size_t column, double value) NR_MUST_CHECK;
+size_t table_rows(const struct table *table);
+/* CSV quotes where needed (RFC 4180); JSON is an array of objects. NR_IO when the stream failed. */
+nr_status table_write(const struct table *table, enum table_format format, FILE *stream) NR_MUST_CHECK;
+void table_destroy(struct table *table);
+
+#endif

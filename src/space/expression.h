@@ -1,0 +1,32 @@
+/* Expressions over the parameters of a study: conditions ("optimizer = sgd and blocks > 1"), constraints
+ * ("hidden2 <= hidden1", "groups divides width"), exact objectives ("784*h1 + h1*h2").
+ *
+ *   or | and | not | = == != < <= > >= divides | + - | * / % | unary - | ^ | number, name, name[i], "text", (...),
+ *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a)
+ *
+ * A bare word that names no dimension is text when it stands beside = or != (a level of a choice). Truth is 1 or 0.
+ * A name whose dimension is inactive makes the whole expression unknown (NaN). */
+#ifndef NASRUN_SPACE_EXPRESSION_H
+#define NASRUN_SPACE_EXPRESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+#include "base/status.h"
+
+struct space;
+struct expression;
+
+/* `where` opens messages ("mnist.ini:12: [constraints] narrowing"). Names are resolved against the dimensions of
+ * `space` that are declared already; an unknown one is NR_INVALID with the nearest known name. */
+nr_status expression_parse(const char *text, const struct space *space, const char *where, struct log *log,
+                           struct expression **out) NR_MUST_CHECK;
+/* `point` as in space.h. NaN when a name in it is inactive or the arithmetic is undefined (1/0, log -1). */
+double expression_value(const struct expression *expression, const double *point);
+/* Does it mention dimension d? */
+bool expression_uses(const struct expression *expression, size_t d);
+const char *expression_text(const struct expression *expression);
+void expression_destroy(struct expression *expression);
+
+#endif

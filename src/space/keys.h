@@ -1,0 +1,73 @@
+/* Every key of the configuration in one table, from which files are checked, defaults taken and
+ * `nasrun help config` printed. Sections with free keys ([space], [network], [block NAME], [objectives],
+ * [constraints]) are described beside it. */
+#ifndef NASRUN_SPACE_KEYS_H
+#define NASRUN_SPACE_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum key_type { KEY_TEXT, KEY_PATH, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_SECONDS };
+
+/* One identifier per key; study_int(study, KEY_TRIALS, point) and its sisters read them. The table in keys.c is
+ * indexed by it. */
+enum key_id {
+    /* [study] */
+    KEY_STUDY_NAME,
+    KEY_TRIALS,
+    KEY_SEED,
+    /* [data] */
+    KEY_DATASET,
+    KEY_DATA_FOLDER,
+    KEY_VALIDATION,
+    KEY_FRACTION,
+    KEY_EPOCH_IMAGES, /* 0: the training share */
+    /* [training]: all of them may be `$name` */
+    KEY_OPTIMIZER,
+    KEY_LEARNING_RATE,
+    KEY_BATCH_SIZE,
+    KEY_EPOCHS,
+    KEY_MOMENTUM,
+    KEY_NESTEROV,
+    KEY_BETA1,
+    KEY_BETA2,
+    KEY_EPSILON,
+    KEY_WEIGHT_DECAY,
+    KEY_LABEL_SMOOTHING,
+    KEY_CLIP_NORM, /* 0: none */
+    KEY_SCHEDULE,
+    KEY_WARMUP_EPOCHS,
+    KEY_STEP_EPOCHS, /* schedule = step: the rate is multiplied by step_factor every step_epochs */
+    KEY_STEP_FACTOR,
+    KEY_FINAL_RATE,     /* cosine: the rate at the end, as a share of learning_rate */
+    KEY_INITIALISATION, /* he | xavier */
+    KEY_SHIFT,          /* augmentation: pixels, probability, side of the erased box */
+    KEY_FLIP,
+    KEY_ERASE,
+    KEY_PRECISION, /* float32; others are the backends' */
+    KEY_REPORT,    /* last | best */
+    /* [search] */
+    KEY_METHOD,
+    KEY_INITIAL,
+    /* [run] */
+    KEY_WORKERS, /* 0: auto */
+    KEY_DEVICES,
+    KEY_MAX_TIME, /* seconds, 0: none */
+    KEY_STORE,
+    KEY_COUNT
+};
+
+struct key {
+    const char *section, *name;
+    enum key_type type;
+    const char *preset;          /* the value where none is given; NULL: required */
+    double minimum, maximum;     /* KEY_INT, KEY_REAL, KEY_SECONDS */
+    bool open_minimum;           /* the minimum itself is not allowed */
+    const char *const *choices;  /* KEY_CHOICE, NULL-terminated */
+    bool searchable;             /* may be `$name` */
+    const char *help;            /* one line */
+};
+
+extern const struct key keys[KEY_COUNT];
+
+#endif

@@ -1,0 +1,100 @@
+/* The record of a study: trials, their points, metrics per epoch, causes, and an append-only event log from which every
+ * decision of the optimiser can be replayed. One interface; SQLite in the study's folder, PostgreSQL later.
+ *
+ * Whoever writes holds short transactions; `kill -9` loses nothing that a call has returned from. The tables are
+ * documented in schema.h (people query them with sqlite3). */
+#ifndef NASRUN_STORE_STORE_H
+#define NASRUN_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/status.h"
+
+enum { STORE_SCHEMA_VERSION = 1, STORE_MAX_VALUES = 8 };
+
+enum trial_status { TRIAL_QUEUED, TRIAL_RUNNING, TRIAL_DONE, TRIAL_STOPPED, TRIAL_FAILED, TRIAL_STATES };
+const char *trial_status_name(enum trial_status status); /* "queued", "running", "done", "stopped", "failed" */
+
+struct store;
+
+/* What is fixed for a study when it begins. */
+struct store_study {
+    const char *name;
+    const char *identity;      /* study_identity(): compared when the study goes on */
+    const char *configuration; /* the file as it was, for people */
+    const char *version;       /* of the program */
+    const char *device;        /* backend's description */
+    const char *data_name, *data_digest;
+    int64_t seed;
+};
+
+struct store_epoch {
+    int64_t trial, attempt, epoch;
+    double train_loss, validation_loss, validation_accuracy, learning_rate, seconds;
+};
+
+struct store_trial {
+    int64_t trial; /* 1, 2, ... */
+    enum trial_status status;
+    const char *cause;    /* "" or why it stopped or failed */
+    const char *point;    /* point_append_text() */
+    const char *identity; /* of network and recipe */
+    const char *summary;  /* the network in one line */
+    const char *method, *fit, *note; /* of the suggestion */
+    int64_t attempt;      /* 1, 2, ...: starts after a lost worker count, resumes do not */
+    int64_t epochs;       /* finished */
+    double value[STORE_MAX_VALUES]; /* by objective in the study's order; NaN unknown (exact ones known from the start) */
+    double seconds;       /* of training, all epochs */
+    double started, ended; /* seconds since 1970, NaN when not */
+};
+
+/* Opens or creates. `path` is the database file. NR_INVALID for a newer schema, or a file that is no store.
+ * `read_only` never creates or changes anything (NR_NOT_FOUND when there is none). */
+nr_status store_open(const char *path, bool read_only, struct log *log, struct store **out) NR_MUST_CHECK;
+void store_close(struct store *store);
+
+/* Records the study in an empty store. */
+nr_status store_begin(struct store *store, const struct store_study *study) NR_MUST_CHECK;
+/* NR_NOT_FOUND in an empty store. Strings belong to the store. */
+nr_status store_study(struct store *store, struct store_study *out) NR_MUST_CHECK;
+/* Why the last run ended ("trials", "time", "interrupted", ...) and when; "" while it runs or when it was killed. */
+nr_status store_set_end(struct store *store, const char *reason) NR_MUST_CHECK;
+const char *store_end(struct store *store);
+/* Only one driver works on a study: takes an exclusive lock that dies with the process. NR_INVALID (and who holds it)
+ * when another lives. */
+nr_status store_lock(struct store *store) NR_MUST_CHECK;
+
+/* All in one transaction each. */
+nr_status store_suggest(struct store *store, const struct store_trial *trial) NR_MUST_CHECK; /* queued; event */
+nr_status store_start(struct store *store, int64_t trial, int64_t attempt, const char *owner) NR_MUST_CHECK;
+nr_status store_record_epoch(struct store *store, const struct store_epoch *epoch) NR_MUST_CHECK; /* replaces the same */
+/* done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. */
+nr_status store_finish(struct store *store, int64_t trial, enum trial_status status, const char *cause,
+                       const double *value, double seconds) NR_MUST_CHECK;
+/* Back to queued, for another attempt or after an interrupt. */
+nr_status store_requeue(struct store *store, int64_t trial) NR_MUST_CHECK;
+/* Results of `nasrun test`. */
+nr_status store_record_test(struct store *store, int64_t trial, double accuracy, double loss) NR_MUST_CHECK;
+nr_status store_test(struct store *store, int64_t trial, double *accuracy, double *loss) NR_MUST_CHECK; /* NaN: none */
+
+/* The event log in order: everything the optimiser decided from. `kind`: "suggest", "finish". */
+struct store_event {
+    int64_t number; /* 1, 2, ... */
+    int64_t trial;
+    char kind[16];
+    double time;
+};
+typedef nr_status store_on_event(void *context, const struct store_event *event, const struct store_trial *trial);
+nr_status store_events(struct store *store, int64_t after, store_on_event *on_event, void *context) NR_MUST_CHECK;
+
+typedef nr_status store_on_trial(void *context, const struct store_trial *trial);
+nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context) NR_MUST_CHECK; /* by number */
+typedef nr_status store_on_epoch(void *context, const struct store_epoch *epoch);
+nr_status store_epochs(struct store *store, int64_t trial, store_on_epoch *on_epoch, void *context) NR_MUST_CHECK;
+
+/* Rises with every change by anyone: a cheap way to see whether there is news. */
+nr_status store_version(struct store *store, int64_t *out) NR_MUST_CHECK;
+
+#endif
