@@ -1,0 +1,13 @@
+/* The worker process: trains one trial after another on one device, told by the driver over a socket. A crash here
+ * costs the driver one attempt of one trial. */
+#ifndef NASRUN_RUN_WORKER_H
+#define NASRUN_RUN_WORKER_H
+
+/* Descriptors that the driver leaves open for its workers. */
+enum { WORKER_SOCKET = 3, WORKER_DATA = 4 };
+
+/* Serves until the driver closes the socket; the exit status of the process. `driver` is its process id: the worker
+ * dies with it, however it dies. */
+int worker_main(long driver);
+
+#endif
