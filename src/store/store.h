@@ -21,6 +21,7 @@ struct store;
 
 /* What is fixed for a study when it begins. */
 struct store_study {
+    const char *objective[STORE_MAX_VALUES]; /* names in the study's order, NULL after the last; at least one */
     const char *name;
     const char *identity;      /* study_identity(): compared when the study goes on */
     const char *configuration; /* the file as it was, for people */
@@ -47,41 +48,58 @@ struct store_trial {
     int64_t epochs;       /* finished */
     double value[STORE_MAX_VALUES]; /* by objective in the study's order; NaN unknown (exact ones known from the start) */
     double seconds;       /* of training, all epochs */
-    double started, ended; /* seconds since 1970, NaN when not */
+    double suggested, started, ended; /* seconds since 1970, NaN when not */
 };
 
-/* Opens or creates. `path` is the database file. NR_INVALID for a newer schema, or a file that is no store.
- * `read_only` never creates or changes anything (NR_NOT_FOUND when there is none). */
+/* Opens or creates. `path` is the database file; its folder exists. NR_INVALID for a newer schema, or a file that is no
+ * store: it is left as it was.
+ * `read_only` changes nothing (NR_NOT_FOUND when there is no store), works beside a running driver, and in a folder that
+ * may not be written. */
 nr_status store_open(const char *path, bool read_only, struct log *log, struct store **out) NR_MUST_CHECK;
 void store_close(struct store *store);
 
-/* Records the study in an empty store. */
+/* Records the study in an empty store. NR_INVALID when there is one already. */
 nr_status store_begin(struct store *store, const struct store_study *study) NR_MUST_CHECK;
-/* NR_NOT_FOUND in an empty store. Strings belong to the store. */
+/* NR_NOT_FOUND in an empty store (not logged: a driver then begins). Strings belong to the store, until the next call. */
 nr_status store_study(struct store *store, struct store_study *out) NR_MUST_CHECK;
-/* Why the last run ended ("trials", "time", "interrupted", ...) and when; "" while it runs or when it was killed. */
+/* Why the last run ended ("trials", "time", "interrupted", ...); "" while it runs or when it was killed: a driver sets ""
+ * when it starts. */
 nr_status store_set_end(struct store *store, const char *reason) NR_MUST_CHECK;
+/* Belongs to the store, until the next call; "" also when it cannot be read (logged). */
 const char *store_end(struct store *store);
-/* Only one driver works on a study: takes an exclusive lock that dies with the process. NR_INVALID (and who holds it)
- * when another lives. */
+/* Only one driver works on a study: takes an exclusive lock that dies with this process (it is not inherited by fork),
+ * or with store_close(). NR_INVALID (and who holds it) when another process has it. Once per process and study. */
 nr_status store_lock(struct store *store) NR_MUST_CHECK;
+/* The process that holds the lock, 0 when nobody does: "is it running?" for readers. */
+int64_t store_holder(struct store *store);
 
-/* All in one transaction each. */
-nr_status store_suggest(struct store *store, const struct store_trial *trial) NR_MUST_CHECK; /* queued; event */
+/* All in one transaction each, on disk before they return, except store_record_epoch(): it survives the death of every
+ * process, but a power loss may take epochs since the last other call.
+ * NR_NOT_FOUND: no such trial; NR_INVALID: not in its state. */
+/* A new trial, queued, with the exact values; event. `status`, `attempt`, `epochs`, times and seconds are not looked at. */
+nr_status store_suggest(struct store *store, const struct store_trial *trial) NR_MUST_CHECK;
+/* queued -> running. */
 nr_status store_start(struct store *store, int64_t trial, int64_t attempt, const char *owner) NR_MUST_CHECK;
-nr_status store_record_epoch(struct store *store, const struct store_epoch *epoch) NR_MUST_CHECK; /* replaces the same */
-/* done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. */
+/* Of a running trial; replaces the same epoch of the trial. */
+nr_status store_record_epoch(struct store *store, const struct store_epoch *epoch) NR_MUST_CHECK;
+/* running or queued -> done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. `value`: one
+ * per objective of the study (those known at the suggestion may be NaN), NULL when nothing new is known. */
 nr_status store_finish(struct store *store, int64_t trial, enum trial_status status, const char *cause,
                        const double *value, double seconds) NR_MUST_CHECK;
-/* Back to queued, for another attempt or after an interrupt. */
+/* running (or queued) -> queued, for another attempt or after an interrupt. Epochs stay. */
 nr_status store_requeue(struct store *store, int64_t trial) NR_MUST_CHECK;
 /* Results of `nasrun test`. */
 nr_status store_record_test(struct store *store, int64_t trial, double accuracy, double loss) NR_MUST_CHECK;
 nr_status store_test(struct store *store, int64_t trial, double *accuracy, double *loss) NR_MUST_CHECK; /* NaN: none */
 
-/* The event log in order: everything the optimiser decided from. `kind`: "suggest", "finish". */
+/* Reading calls back per row; strings live during the call, which may read more from the store but not write to it. What
+ * it returns other than NR_OK ends the reading and is returned. */
+
+/* The event log in order, after event number `after`: everything the optimiser decided from.
+ *   "suggest": `trial` as it was suggested: queued, with the exact values only;
+ *   "finish":  `trial` as it ended (a failed one too), with everything. */
 struct store_event {
-    int64_t number; /* 1, 2, ... */
+    int64_t number; /* rising, from 1 */
     int64_t trial;
     char kind[16];
     double time;
