@@ -194,7 +194,7 @@ static nr_status insert_study(struct store *store, const struct store_study *stu
                                   cell_string(study->data_digest), cell_whole(study->seed), cell_real(store_now())),
                             doing);
     if (status == NR_OK)
-        status = once(store, "INSERT INTO study_state (study, changes, end_reason) VALUES (?1, 0, '')",
+        status = once(store, "INSERT INTO study_state (study, changes, end_reason, elapsed) VALUES (?1, 0, '', 0)",
                       CELLS(cell_whole(ONLY_STUDY)), doing);
     for (size_t i = 0; status == NR_OK && i < STORE_MAX_VALUES && study->objective[i]; i++)
         status = once(store, "INSERT INTO objectives (study, objective, name) VALUES (?1, ?2, ?3)",
@@ -297,6 +297,45 @@ nr_status store_set_end(struct store *store, const char *reason)
         return status;
     status = store_step(store, STATEMENT_SET_END,
                         CELLS(cell_whole(store->study), cell_string(reason), cell_real(store_now())), doing, NULL);
+    return store_changed(store, status, doing);
+}
+
+nr_status store_set_elapsed(struct store *store, double seconds)
+{
+    static const char doing[] = "recording the time spent";
+    nr_status status = store_ready(store);
+    if (status == NR_OK)
+        status = store_change(store, doing);
+    if (status != NR_OK)
+        return status;
+    status =
+        store_step(store, STATEMENT_SET_ELAPSED, CELLS(cell_whole(store->study), cell_real(seconds)), doing, NULL);
+    return store_changed(store, status, doing);
+}
+
+nr_status store_elapsed(struct store *store, double *out)
+{
+    bool row;
+    nr_status status = store_ready(store);
+    if (status == NR_OK)
+        status = store_step(store, STATEMENT_ELAPSED, CELLS(cell_whole(store->study)), "reading the time spent", &row);
+    if (status != NR_OK)
+        return status;
+    *out = column_real(store->statement[STATEMENT_ELAPSED], 0);
+    sqlite3_reset(store->statement[STATEMENT_ELAPSED]);
+    return NR_OK;
+}
+
+nr_status store_set_configuration(struct store *store, const char *configuration)
+{
+    static const char doing[] = "recording the configuration";
+    nr_status status = store_ready(store);
+    if (status == NR_OK)
+        status = store_change(store, doing);
+    if (status != NR_OK)
+        return status;
+    status = store_step(store, STATEMENT_SET_CONFIGURATION,
+                        CELLS(cell_whole(store->study), cell_string(configuration)), doing, NULL);
     return store_changed(store, status, doing);
 }
 

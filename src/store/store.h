@@ -65,6 +65,11 @@ nr_status store_study(struct store *store, struct store_study *out) NR_MUST_CHEC
 /* Why the last run ended ("trials", "time", "interrupted", ...); "" while it runs or when it was killed: a driver sets ""
  * when it starts. */
 nr_status store_set_end(struct store *store, const char *reason) NR_MUST_CHECK;
+/* Wall time of the study in seconds, all runs: what [run] max_time counts. */
+nr_status store_set_elapsed(struct store *store, double seconds) NR_MUST_CHECK;
+nr_status store_elapsed(struct store *store, double *out) NR_MUST_CHECK;
+/* A study goes on with other values of [run] and study.trials. */
+nr_status store_set_configuration(struct store *store, const char *configuration) NR_MUST_CHECK;
 /* Belongs to the store, until the next call; "" also when it cannot be read (logged). */
 const char *store_end(struct store *store);
 /* Only one driver works on a study: takes an exclusive lock that dies with this process (it is not inherited by fork),

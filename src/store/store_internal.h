@@ -25,6 +25,9 @@
     X(STATEMENT_TEST, "SELECT accuracy, loss FROM tests WHERE study = ?1 AND trial = ?2")                                \
     X(STATEMENT_SET_END, "UPDATE study_state SET end_reason = ?2, end_time = ?3 WHERE study = ?1")                       \
     X(STATEMENT_END, "SELECT end_reason FROM study_state WHERE study = ?1")                                              \
+    X(STATEMENT_SET_ELAPSED, "UPDATE study_state SET elapsed = ?2 WHERE study = ?1")                                     \
+    X(STATEMENT_ELAPSED, "SELECT elapsed FROM study_state WHERE study = ?1")                                             \
+    X(STATEMENT_SET_CONFIGURATION, "UPDATE studies SET configuration = ?2 WHERE study = ?1")                             \
     X(STATEMENT_VERSION, "SELECT changes FROM study_state WHERE study = ?1")
 
 enum statement {
