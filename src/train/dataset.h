@@ -1,6 +1,8 @@
 /* Image sets in IDX files, once in memory as uint8 and shared by all workers.
  *
- * The driver loads a set into anonymous shared memory (memfd); workers inherit the descriptor and map it read-only. */
+ * The driver loads a set into anonymous shared memory (memfd); workers inherit the descriptor and map it read-only.
+ * A set is a folder with these files, each either as it is or with .gz behind its name, idx4 for [N,C,H,W]:
+ *   train-images-idx3-ubyte  train-labels-idx1-ubyte  t10k-images-idx3-ubyte  t10k-labels-idx1-ubyte */
 #ifndef NASRUN_TRAIN_DATASET_H
 #define NASRUN_TRAIN_DATASET_H
 
@@ -17,24 +19,29 @@ enum dataset_part { DATASET_TRAIN, DATASET_TEST };
 struct dataset {
     char *name;
     struct shape shape; /* of one image; uint8 [C,H,W] */
-    int64_t classes;    /* largest label + 1 of the training part */
+    int64_t classes;    /* of the training part: its largest label + 1 */
     int64_t count;
     const uint8_t *images; /* [count][C][H][W] */
     const uint8_t *labels; /* [count] */
     char digest[FILE_DIGEST_SIZE]; /* SHA-256 of the unpacked image file followed by the unpacked label file */
-    int descriptor;                /* of the shared memory */
+    int descriptor;                /* of the shared memory; stays open across exec */
     size_t bytes;                  /* of the mapping */
-    void *mapping;
+    void *mapping;                 /* read-only, for everyone: the memory is sealed */
 };
 
-/* Finds the set (data.folder if given; else NASRUN_DATA, then data/ of the project, then the installed share, each as
- * FOLDER/NAME/) and reads one part: train-images-idx3-ubyte[.gz] and so on, or idx4 for [N,C,H,W]. Checks magic,
- * dimensions, truncation, trailing bytes, equal counts, labels; a damaged set where it is first found is an error and
- * never passed over. For known sets the digest is compared with the published one. NR_NOT_FOUND says where it looked
- * and names tools/get-data. */
+/* Finds the set by data.dataset and data.folder (dataset_find) and reads one part of it (dataset_read). */
 nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log,
                        struct dataset **out) NR_MUST_CHECK;
-/* Maps what another process loaded. */
+/* The folder of the set: $NASRUN_DATA/NAME, data/NAME of the project, NAME in the installed share; the first that
+ * exists, so that a damaged set there is an error and never passed over for another copy. NR_NOT_FOUND says where it
+ * looked and names tools/get-data. The caller frees *out. */
+nr_status dataset_find(const char *name, struct log *log, char **out) NR_MUST_CHECK;
+/* Reads one part from a folder. Checks magic, dimensions, truncation, trailing bytes, equal counts, and that the
+ * labels of the training part are 0..classes-1 without a gap; the test part must fit the training part in shape and
+ * labels. For sets with published check sums (dataset_known.h) these are compared. NR_INVALID names file and cause. */
+nr_status dataset_read(const char *name, const char *folder, enum dataset_part part, struct log *log,
+                       struct dataset **out) NR_MUST_CHECK;
+/* Maps what another process loaded. Takes over the descriptor. */
 nr_status dataset_map(int descriptor, struct log *log, struct dataset **out) NR_MUST_CHECK;
 void dataset_destroy(struct dataset *dataset);
 
