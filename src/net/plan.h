@@ -31,7 +31,9 @@ enum operator_kind {
 
 enum activation_kind { ACT_RELU, ACT_LEAKY_RELU, ACT_GELU, ACT_SILU, ACT_TANH, ACT_SIGMOID, ACT_KINDS };
 
-/* [channels][height][width]; a vector has height = width = 1. */
+/* [channels][height][width]; a vector has height = width = 1. A dense layer may read an image: its `in` is then the
+ * image's shape, its inputs are the values in the order C, H, W (no OP_FLATTEN stands before it). Activations and
+ * dropout keep the shape of what they read. */
 struct shape {
     int64_t channels, height, width;
 };
@@ -45,12 +47,12 @@ struct plan_layer {
     struct shape in, out;
     /* dense, conv */
     bool bias;
-    int64_t kernel_height, kernel_width, stride, groups;                  /* conv; pools: kernel and stride */
-    int64_t pad_top, pad_bottom, pad_left, pad_right;                     /* conv, pools */
+    int64_t kernel_height, kernel_width, stride, groups; /* conv; pools: kernel and stride */
+    int64_t pad_top, pad_bottom, pad_left, pad_right;    /* conv, pools */
     /* activation, dropout */
     enum activation_kind activation;
-    double slope; /* leaky_relu */
-    double rate;  /* dropout */
+    double slope;    /* leaky_relu */
+    double rate;     /* dropout */
     uint32_t stream; /* of the random numbers of this layer (initial weights, dropout): counted per purpose from 0, so
                         that it does not depend on layers without randomness */
     /* In the flat parameter vector; counts are 0 where there are none.
@@ -67,9 +69,9 @@ struct plan {
     int64_t classes;
     struct plan_layer *layer; /* the last one's output is the logits, [classes] */
     size_t count, capacity;
-    int64_t parameters; /* trainable, exact */
-    int64_t buffers;    /* values that are kept but not trained */
-    int64_t macs;       /* multiply-accumulates of dense and conv layers, forward, one image */
+    int64_t parameters;  /* trainable, exact */
+    int64_t buffers;     /* values that are kept but not trained */
+    int64_t macs;        /* multiply-accumulates of dense and conv layers, forward, one image */
     int64_t activations; /* values kept per image for the backward pass, as documented in plan.c */
     char identity[33];   /* canonical: the same for the same network written two ways; 32 hexadecimal digits */
 };

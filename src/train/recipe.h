@@ -30,10 +30,19 @@ struct recipe {
 
 void recipe_from_point(const struct study *study, const double *point, int64_t training_images, struct recipe *out);
 int64_t recipe_steps_per_epoch(const struct recipe *recipe); /* the last batch of an epoch may be short */
-/* Learning rate of optimizer step `step` (0-based, over the whole trial): warm-up, then the schedule. */
+
+/* Learning rate of optimizer step t (0-based) of T over the whole trial. It rises linearly over w steps (warmup_epochs,
+ * rounded), the share of learning_rate being (t + 1) / w; then, with s = t - w of the S = T - w steps that are left:
+ *   constant  1
+ *   step      step_factor ^ floor(t / steps of step_epochs), counted from the start, which warm-up multiplies
+ *   cosine    f + (1 - f) (1 + cos(pi s / S)) / 2, f = final_rate (Loshchilov and Hutter 2017, one period)
+ *   onecycle  (Smith 2018) warm-up of 30 % of T where warmup_epochs is 0, then as cosine; momentum is not cycled
+ * `epochs` is the horizon, fixed when the trial is created: a resumed trial has the same rates. */
 double recipe_learning_rate(const struct recipe *recipe, int64_t step);
-int64_t recipe_optimizer_slots(const struct recipe *recipe); /* vectors of state per parameter: 0, 1 or 2 */
-/* What makes two trainings of one network the same: canonical text for duplicates. */
+/* Vectors of state per parameter: 0 (plain sgd), 1 (momentum) or 2 (Adam's moments). */
+int64_t recipe_optimizer_slots(const struct recipe *recipe);
+/* What makes two trainings of one network the same: canonical text for duplicates. Values without effect (momentum of
+ * Adam, the factor of another schedule) are left out. */
 void recipe_append_identity(const struct recipe *recipe, struct text *text);
 
 #endif

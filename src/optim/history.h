@@ -1,0 +1,41 @@
+/* What the optimizer has been told: the trials in the order of their suggestions, and the set of their identities. */
+#ifndef NASRUN_OPTIM_HISTORY_H
+#define NASRUN_OPTIM_HISTORY_H
+
+#include "optim/optimizer.h"
+
+enum trial_state { TRIAL_PENDING, TRIAL_FINISHED, TRIAL_FAILED };
+
+struct history_trial {
+    int64_t id;
+    enum trial_state state;
+    struct optim_admission admission;
+    double value[OPTIM_MAX_OBJECTIVES];    /* of modelled objectives, once finished */
+    double variance[OPTIM_MAX_OBJECTIVES]; /* NaN: unknown */
+};
+
+struct history {
+    size_t dimensions;
+    struct history_trial *trial;
+    size_t count, capacity;
+    double *points; /* [count][dimensions] */
+    size_t points_capacity;
+    uint32_t *slot; /* open addressing over identities: index + 1 of a trial, 0 where empty */
+    size_t slots;   /* a power of two, more than twice `count` */
+};
+
+nr_status history_add(struct history *history, int64_t id, const double *point,
+                      const struct optim_admission *admission) NR_MUST_CHECK;
+struct history_trial *history_find(const struct history *history, int64_t id); /* NULL: there is none */
+const double *history_point(const struct history *history, size_t index);
+bool history_knows(const struct history *history, const char *identity);
+void history_clear(struct history *history);
+
+/* Asks the problem; a problem that names no network gets the point's digest for identity. False also when an exact
+ * objective is not a finite number. */
+bool problem_admits(const struct optim_problem *problem, const double *point, struct optim_admission *out);
+/* Admissible and of no network that is in the history. */
+bool history_accepts(const struct history *history, const struct optim_problem *problem, const double *point,
+                     struct optim_admission *out);
+
+#endif

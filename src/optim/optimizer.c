@@ -1,0 +1,223 @@
+#include "optim/optimizer.h"
+
+#include <cblas.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "optim/history.h"
+#include "optim/sampler.h"
+
+struct optimizer {
+    struct optim_problem problem;
+    struct optim_options options;
+    struct log *log;
+    struct history history;
+    struct sampler sampler;
+    uint32_t suggestions; /* made or restored: the number of the next one */
+    double *point;
+    struct text fit, note;
+};
+
+static nr_status check(const struct optim_problem *problem, const struct optim_options *options, struct log *log)
+{
+    if (problem->objectives < 1 || problem->objectives > OPTIM_MAX_OBJECTIVES) {
+        log_error(log, "search: %zu objectives were given, expected 1 to %d", problem->objectives,
+                  OPTIM_MAX_OBJECTIVES);
+        return NR_INVALID;
+    }
+    if (problem->space->count == 0) {
+        log_error(log, "search: the space has no dimension");
+        return NR_INVALID;
+    }
+    for (size_t j = 0; j < problem->objectives; j++) {
+        if (problem->objective[j].exact && !problem->admit) {
+            log_error(log, "search: objective %zu is exact, but nobody was named who knows its values", j + 1);
+            return NR_INVALID;
+        }
+    }
+    if (options->initial < 0) {
+        log_error(log, "search: initial = %" PRId64 ", expected 0 or more", options->initial);
+        return NR_INVALID;
+    }
+    return NR_OK;
+}
+
+nr_status optimizer_create(const struct optim_problem *problem, const struct optim_options *options, struct log *log,
+                           struct optimizer **out)
+{
+    nr_status status = check(problem, options, log);
+    if (status != NR_OK)
+        return status;
+    openblas_set_num_threads(1); /* workers own the cores; and sums in one order are the same bits */
+    struct optimizer *optimizer = mem_array(1, sizeof *optimizer);
+    double *point = mem_array(problem->space->count, sizeof *point);
+    if (!optimizer || !point)
+        goto err_free;
+    *optimizer = (struct optimizer){.problem = *problem, .options = *options, .log = log, .point = point};
+    optimizer->history.dimensions = problem->space->count;
+    if (sampler_create(&optimizer->problem, &optimizer->history, options->seed, &optimizer->sampler) != NR_OK)
+        goto err_free;
+    *out = optimizer;
+    return NR_OK;
+
+err_free:
+    free(point);
+    free(optimizer);
+    return log_no_memory(log, "creating the optimizer");
+}
+
+void optimizer_destroy(struct optimizer *optimizer)
+{
+    if (!optimizer)
+        return;
+    sampler_clear(&optimizer->sampler);
+    history_clear(&optimizer->history);
+    text_clear(&optimizer->fit);
+    text_clear(&optimizer->note);
+    free(optimizer->point);
+    free(optimizer);
+}
+
+static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admission *admission, const char **method)
+{
+    nr_status status =
+        sampler_sobol(&optimizer->sampler, optimizer->log, optimizer->point, admission, method);
+    text_format(&optimizer->fit, "sobol=%" PRIu32, optimizer->sampler.next_sobol);
+    return status;
+}
+
+static nr_status choose(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out,
+                        const char **method)
+{
+    switch (optimizer->options.method) {
+    case METHOD_RANDOM:
+        return sampler_random(&optimizer->sampler, optimizer->suggestions, optimizer->log, optimizer->point, admission,
+                              method);
+    case METHOD_SOBOL:
+        return suggest_sobol(optimizer, admission, method);
+    case METHOD_BO:
+        break;
+    }
+    (void)out;
+    return suggest_sobol(optimizer, admission, method);
+}
+
+static void text_reset(struct text *text)
+{
+    text_clear(text);
+    text_append(text, "");
+}
+
+nr_status optimizer_suggest(struct optimizer *optimizer, int64_t trial, struct suggestion *out)
+{
+    struct optim_admission admission;
+    struct suggestion suggestion = {.point = optimizer->point, .acquisition = NAN};
+    const char *method = "";
+    text_reset(&optimizer->fit);
+    text_reset(&optimizer->note);
+    nr_status status = choose(optimizer, &admission, &suggestion, &method);
+    if (status == NR_OK)
+        status = history_add(&optimizer->history, trial, optimizer->point, &admission);
+    if (status == NR_OK && (optimizer->fit.failed || optimizer->note.failed))
+        status = NR_NO_MEMORY;
+    if (status == NR_NO_MEMORY)
+        return log_no_memory(optimizer->log, "choosing the next point");
+    if (status != NR_OK)
+        return status;
+    optimizer->suggestions++;
+    snprintf(suggestion.method, sizeof suggestion.method, "%s", method);
+    suggestion.fit = optimizer->fit.data;
+    suggestion.note = optimizer->note.data;
+    *out = suggestion;
+    return NR_OK;
+}
+
+/* One "key=value" of a recorded state. */
+static bool restore_entry(struct optimizer *optimizer, const char *entry)
+{
+    int64_t next;
+    if (!text_starts_with(entry, "sobol="))
+        return false;
+    if (!text_to_int(entry + strlen("sobol="), &next) || next < 0 || next > UINT32_MAX)
+        return false;
+    optimizer->sampler.next_sobol = (uint32_t)next;
+    return true;
+}
+
+static nr_status restore_state(struct optimizer *optimizer, const char *fit)
+{
+    char *copy = mem_copy_string(fit), *rest = NULL;
+    nr_status status = NR_OK;
+    if (!copy)
+        return log_no_memory(optimizer->log, "restoring the optimizer");
+    for (char *entry = strtok_r(copy, " ", &rest); entry; entry = strtok_r(NULL, " ", &rest)) {
+        if (!restore_entry(optimizer, entry)) {
+            log_error(optimizer->log, "search: the recorded state \"%s\" is not one that this version writes", entry);
+            status = NR_INVALID;
+            break;
+        }
+    }
+    free(copy);
+    return status;
+}
+
+nr_status optimizer_restore(struct optimizer *optimizer, int64_t trial, const double *point, const char *method,
+                            const char *fit)
+{
+    (void)method; /* what it did to the state is in `fit` */
+    struct optim_admission admission;
+    memcpy(optimizer->point, point, optimizer->problem.space->count * sizeof *point);
+    point_canonicalise(optimizer->problem.space, optimizer->point);
+    if (!problem_admits(&optimizer->problem, optimizer->point, &admission)) {
+        log_error(optimizer->log, "search: the recorded point of trial %" PRId64 " is not allowed by this study", trial);
+        return NR_INVALID;
+    }
+    nr_status status = restore_state(optimizer, fit ? fit : "");
+    if (status != NR_OK)
+        return status;
+    if (history_add(&optimizer->history, trial, optimizer->point, &admission) != NR_OK)
+        return log_no_memory(optimizer->log, "restoring the optimizer");
+    optimizer->suggestions++;
+    return NR_OK;
+}
+
+static nr_status find_pending(struct optimizer *optimizer, int64_t id, struct history_trial **out)
+{
+    struct history_trial *trial = history_find(&optimizer->history, id);
+    if (!trial || trial->state != TRIAL_PENDING) {
+        log_error(optimizer->log, "search: trial %" PRId64 " %s", id,
+                  trial ? "ended already" : "was never suggested");
+        return NR_INVALID;
+    }
+    *out = trial;
+    return NR_OK;
+}
+
+nr_status optimizer_tell(struct optimizer *optimizer, int64_t id, const double *value, const double *variance)
+{
+    struct history_trial *trial;
+    nr_status status = find_pending(optimizer, id, &trial);
+    if (status != NR_OK)
+        return status;
+    for (size_t j = 0; j < optimizer->problem.objectives; j++) {
+        if (optimizer->problem.objective[j].exact)
+            continue;
+        trial->value[j] = value[j];
+        trial->variance[j] = variance ? variance[j] : NAN;
+    }
+    trial->state = TRIAL_FINISHED;
+    return NR_OK;
+}
+
+nr_status optimizer_fail(struct optimizer *optimizer, int64_t id)
+{
+    struct history_trial *trial;
+    nr_status status = find_pending(optimizer, id, &trial);
+    if (status == NR_OK)
+        trial->state = TRIAL_FAILED;
+    return status;
+}
