@@ -51,8 +51,8 @@ static inline struct cell cell_string(const char *value) /* NULL becomes '' */
 /* Opens the file; a writer creates it. Nothing is changed yet: the caller looks at what it is, then calls
  * database_start_writing().
  *
- * A reader beside a writer shares its WAL. When there is no WAL nobody writes, and the file is read as immutable, since a
- * plain read-only connection would leave an empty WAL and index behind (and could not read in a read-only folder).
+ * A reader beside a writer shares its WAL. When there is no WAL nobody writes, and the file is read as immutable, since
+ * a plain read-only connection would leave an empty WAL and index behind (and could not read in a read-only folder).
  * NR_NOT_FOUND when a reader finds no file; NR_INVALID when the file is no database or may not be written. */
 nr_status database_open(const char *path, bool read_only, struct log *log, struct database *out) NR_MUST_CHECK;
 nr_status database_start_writing(struct database *database) NR_MUST_CHECK;

@@ -238,8 +238,8 @@ static nr_status read_objectives(struct store *store, size_t at)
 {
     sqlite3_stmt *statement;
     bool row;
-    nr_status status = database_prepare(
-        &store->database, "SELECT name FROM objectives WHERE study = ?1 ORDER BY objective", &statement);
+    nr_status status = database_prepare(&store->database,
+                                        "SELECT name FROM objectives WHERE study = ?1 ORDER BY objective", &statement);
     if (status != NR_OK)
         return status;
     status = database_step(&store->database, statement, CELLS(cell_whole(ONLY_STUDY)), "reading the study", &row);
@@ -280,8 +280,14 @@ nr_status store_study(struct store *store, struct store_study *out)
     if (status != NR_OK)
         return status;
     char **s = store->string;
-    *out = (struct store_study){.name = s[0], .identity = s[1], .configuration = s[2], .version = s[3],
-                                .device = s[4], .data_name = s[5], .data_digest = s[6], .seed = seed};
+    *out = (struct store_study){.name = s[0],
+                                .identity = s[1],
+                                .configuration = s[2],
+                                .version = s[3],
+                                .device = s[4],
+                                .data_name = s[5],
+                                .data_digest = s[6],
+                                .seed = seed};
     for (size_t i = 0; i < STORE_MAX_VALUES; i++)
         out->objective[i] = s[STRINGS + i];
     return NR_OK;

@@ -1,8 +1,9 @@
 /* The lock of a study's driver: a POSIX record lock on a file of its own beside the database.
  *
- * Of the kinds of locks only this one is the process's: flock() and open-file-description locks go to children with fork,
- * and a worker that outlives a killed driver for a moment would keep the study locked. It also names its holder, and is
- * a file of its own because closing any descriptor of a file drops the process's locks on it (SQLite's as well). */
+ * Of the kinds of locks only this one is the process's: flock() and open-file-description locks go to children with
+ * fork, and a worker that outlives a killed driver for a moment would keep the study locked. It also names its holder,
+ * and is a file of its own because closing any descriptor of a file drops the process's locks on it (SQLite's as well).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* Reading trials, epochs and the event log. Statements are prepared per reading, so that callbacks may read as well; all
- * of it happens in the snapshot that the outer statement holds. */
+/* Reading trials, epochs and the event log. Statements are prepared per reading, so that callbacks may read as well;
+ * all of it happens in the snapshot that the outer statement holds. */
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +14,9 @@
 enum { TRIAL_COLUMN_COUNT = 15 };
 
 /* Values are appended with events, so that the newest of each objective counts; ?3 is the newest event looked at. */
-static const char values_sql[] = "SELECT v.objective, v.value FROM events e JOIN objective_values v ON v.event = e.number "
-                                 "WHERE e.study = ?1 AND e.trial = ?2 AND e.number <= ?3 ORDER BY e.number";
+static const char values_sql[] =
+    "SELECT v.objective, v.value FROM events e JOIN objective_values v ON v.event = e.number "
+    "WHERE e.study = ?1 AND e.trial = ?2 AND e.number <= ?3 ORDER BY e.number";
 
 static enum trial_status state_named(const char *name)
 {
@@ -90,8 +91,8 @@ static nr_status reading_start(struct store *store, const char *sql, int64_t arg
     if (status == NR_OK)
         status = database_prepare(&store->database, values_sql, &out->values);
     if (status == NR_OK)
-        status = database_step(&store->database, out->rows, CELLS(cell_whole(store->study), cell_whole(argument)), doing,
-                               &out->row);
+        status = database_step(&store->database, out->rows, CELLS(cell_whole(store->study), cell_whole(argument)),
+                               doing, &out->row);
     if (status != NR_OK)
         reading_end(out);
     return status;
@@ -100,7 +101,8 @@ static nr_status reading_start(struct store *store, const char *sql, int64_t arg
 nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context)
 {
     static const char doing[] = "reading the trials";
-    static const char sql[] = "SELECT " TRIAL_COLUMNS " FROM trials t WHERE t.study = ?1 AND t.trial <= ?2 ORDER BY t.trial";
+    static const char sql[] =
+        "SELECT " TRIAL_COLUMNS " FROM trials t WHERE t.study = ?1 AND t.trial <= ?2 ORDER BY t.trial";
     struct reading reading;
     struct store_trial trial;
     nr_status status = reading_start(store, sql, INT64_MAX, doing, &reading);

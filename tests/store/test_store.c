@@ -36,8 +36,13 @@ static struct store *begun(const char *path)
 
 static struct store_trial suggestion(int64_t trial, double parameters)
 {
-    return (struct store_trial){.trial = trial, .point = "hidden1=64 learning_rate=0.0031", .identity = "abc",
-                                .summary = "784-64-relu-10", .method = "bo", .fit = "scale=1.5", .note = "EHVI",
+    return (struct store_trial){.trial = trial,
+                                .point = "hidden1=64 learning_rate=0.0031",
+                                .identity = "abc",
+                                .summary = "784-64-relu-10",
+                                .method = "bo",
+                                .fit = "scale=1.5",
+                                .note = "EHVI",
                                 .value = {NAN, parameters, NAN, NAN, NAN, NAN, NAN, NAN}};
 }
 
@@ -68,8 +73,8 @@ static nr_status see_event(void *context, const struct store_event *event, const
 {
     char *line = context;
     snprintf(line + strlen(line), 1024 - strlen(line), "%lld %s %lld %s %g %g %s\n", (long long)event->number,
-             event->kind, (long long)event->trial, trial_status_name(trial->status), trial->value[0],
-             trial->value[1], trial->fit);
+             event->kind, (long long)event->trial, trial_status_name(trial->status), trial->value[0], trial->value[1],
+             trial->fit);
     assert_true(event->trial == trial->trial && event->time > 1.7e9);
     return NR_OK;
 }
@@ -113,8 +118,14 @@ static void record_some(struct store *store)
 {
     suggest_and_start(store, 1);
     suggest_and_start(store, 2);
-    struct store_epoch epoch = {.trial = 1, .attempt = 1, .epoch = 1, .train_loss = 0.5, .validation_loss = NAN,
-                                .validation_accuracy = 0.9, .learning_rate = 1e-3, .seconds = 2};
+    struct store_epoch epoch = {.trial = 1,
+                                .attempt = 1,
+                                .epoch = 1,
+                                .train_loss = 0.5,
+                                .validation_loss = NAN,
+                                .validation_accuracy = 0.9,
+                                .learning_rate = 1e-3,
+                                .seconds = 2};
     assert_ok(store_record_epoch(store, &epoch));
     epoch.epoch = 2;
     epoch.validation_accuracy = 0.7;
@@ -292,8 +303,12 @@ static void tables_for_people(void **state)
     assert_int_equal(sqlite3_step(row), SQLITE_DONE);
     sqlite3_finalize(row);
     static const char *const forbidden[] = {
-        "UPDATE events SET time = 0",       "DELETE FROM events",         "UPDATE objective_values SET value = 1",
-        "DELETE FROM objective_values",     "DELETE FROM trials",         "UPDATE trials SET cause = '' WHERE trial = 2",
+        "UPDATE events SET time = 0",
+        "DELETE FROM events",
+        "UPDATE objective_values SET value = 1",
+        "DELETE FROM objective_values",
+        "DELETE FROM trials",
+        "UPDATE trials SET cause = '' WHERE trial = 2",
         "INSERT INTO events (study, trial, kind, time) VALUES (1, 1, 'finish', 0)",
     };
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
@@ -302,9 +317,9 @@ static void tables_for_people(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(a_study_comes_back),      cmocka_unit_test(the_life_of_trials),
-    cmocka_unit_test(events_replay_in_order),  cmocka_unit_test(callbacks_read_and_stop),
-    cmocka_unit_test(what_is_refused),     cmocka_unit_test(attempts_and_tests),
+    cmocka_unit_test(a_study_comes_back),     cmocka_unit_test(the_life_of_trials),
+    cmocka_unit_test(events_replay_in_order), cmocka_unit_test(callbacks_read_and_stop),
+    cmocka_unit_test(what_is_refused),        cmocka_unit_test(attempts_and_tests),
     cmocka_unit_test(tables_for_people),
 };
 TEST_MAIN(cases)
