@@ -1,5 +1,5 @@
-/* The trials of a study in memory: what the driver keeps up to date while it runs and what the reading commands load from
- * the store. Tables, fronts and files are made from this. */
+/* The trials of a study in memory: what the driver keeps up to date while it runs and what the reading commands load
+ * from the store. Tables, fronts and files are made from this. */
 #ifndef NASRUN_REPORT_RESULTS_H
 #define NASRUN_REPORT_RESULTS_H
 
@@ -15,8 +15,8 @@ struct record {
     int64_t trial; /* 1, 2, ...; record[i].trial == i + 1 */
     enum trial_status status;
     char *cause, *point_text, *identity, *summary, *method, *fit, *note; /* never NULL */
-    double *point;                   /* [space.count] */
-    double value[STORE_MAX_VALUES];  /* by objective; NaN unknown */
+    double *point;                                                       /* [space.count] */
+    double value[STORE_MAX_VALUES];                                      /* by objective; NaN unknown */
     int64_t attempt, epochs;
     double seconds, started, ended;
 };

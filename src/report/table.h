@@ -1,4 +1,6 @@
-/* Tables for people and programs: the same rows as aligned text, CSV or JSON. Used by every command that lists. */
+/* Tables for people and programs: the same rows as aligned text, CSV or JSON. Used by every command that lists.
+ *
+ * All columns first, then rows. Numbers are written so that they read back as the same double. */
 #ifndef NASRUN_REPORT_TABLE_H
 #define NASRUN_REPORT_TABLE_H
 
@@ -18,14 +20,20 @@ nr_status table_create(struct table **out) NR_MUST_CHECK;
  * A column with `only_data` is left out of the text form. */
 nr_status table_add_column(struct table *table, const char *name, const char *heading, enum column_kind kind,
                            int decimals, bool only_data) NR_MUST_CHECK;
+/* Shows the last column in the given forms only: bits 1u << TABLE_TEXT, ... */
+void table_limit_column(struct table *table, unsigned forms);
 nr_status table_add_row(struct table *table) NR_MUST_CHECK;
 /* Into the last row; a cell never set is unknown: blank in text, empty in CSV, null in JSON. NaN counts as unknown. */
 nr_status table_set_text(struct table *table, size_t column, const char *value) NR_MUST_CHECK;
 nr_status table_set_int(struct table *table, size_t column, int64_t value) NR_MUST_CHECK;
 nr_status table_set_real(struct table *table, size_t column, double value) NR_MUST_CHECK;
 size_t table_rows(const struct table *table);
-/* CSV quotes where needed (RFC 4180); JSON is an array of objects. NR_IO when the stream failed. */
+/* CSV quotes where needed (RFC 4180, lines ending as this system's do); JSON is an array of objects, keys in the order
+ * of the columns, numbers that are not finite null. Text fits the terminal that the stream is, as table_write_text()
+ * with its width. NR_IO when the stream failed. */
 nr_status table_write(const struct table *table, enum table_format format, FILE *stream) NR_MUST_CHECK;
+/* Numbers to the right; where the rows are wider than `width` columns (0: unlimited) the widest texts are cut. */
+nr_status table_write_text(const struct table *table, size_t width, bool styled, FILE *stream) NR_MUST_CHECK;
 void table_destroy(struct table *table);
 
 #endif
