@@ -1,0 +1,149 @@
+/* nasrun check CONFIG: what a configuration means, without training or writing anything. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "run/preparation.h"
+
+static void append_range(const struct dimension *dimension, struct text *text)
+{
+    static const char *const kinds[] = {"real", "int", "ordered", "choice", "bool", "fixed"};
+    text_format(text, "%s ", kinds[dimension->kind]);
+    if (dimension->levels) {
+        for (size_t i = 0; i < dimension->levels; i++)
+            text_format(text, "%s%s", i ? ", " : "", dimension->level[i]);
+    } else {
+        text_append_real(text, dimension->low);
+        text_append(text, "..");
+        text_append_real(text, dimension->high);
+        if (dimension->step > 0) {
+            text_append(text, " step ");
+            text_append_real(text, dimension->step);
+        }
+        if (dimension->log)
+            text_append(text, " log");
+    }
+    if (dimension->condition)
+        text_format(text, " if %s", expression_text(dimension->condition));
+}
+
+static void print_space(FILE *out, const struct space *space)
+{
+    bool exact;
+    double size = space_size(space, &exact);
+    fprintf(out, "\nSpace       %zu dimensions, ", space->count);
+    if (isinf(size))
+        fprintf(out, "continuous\n");
+    else
+        fprintf(out, "%s%.*g points\n", exact ? "" : "at most ", size < 1e9 ? 9 : 3, size);
+    for (size_t d = 0; d < space->count; d++) {
+        struct text range = {0};
+        double values = dimension_size(&space->dimension[d]);
+        append_range(&space->dimension[d], &range);
+        fprintf(out, "  %-16s %-36s ", space->dimension[d].name, range.data ? range.data : "");
+        if (isinf(values))
+            fprintf(out, "continuous\n");
+        else
+            fprintf(out, "%.0f value%s\n", values, values == 1 ? "" : "s");
+        text_clear(&range);
+    }
+}
+
+static void print_layers(FILE *out, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_layer *layer = &plan->layer[i];
+        const char *name =
+            layer->kind == OP_ACTIVATION ? activation_name(layer->activation) : operator_name(layer->kind);
+        fprintf(out, "    %-14s -> ", name);
+        if (layer->out.height == 1 && layer->out.width == 1)
+            fprintf(out, "%-14" PRId64, layer->out.channels);
+        else {
+            char shape[48];
+            snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, layer->out.channels, layer->out.height,
+                     layer->out.width);
+            fprintf(out, "%-14s", shape);
+        }
+        if (layer->weights + layer->biases)
+            fprintf(out, " %10" PRId64 " parameters", layer->weights + layer->biases);
+        fprintf(out, "\n");
+    }
+}
+
+static nr_status print_network(FILE *out, const struct problem *problem, const char *which, const double *point)
+{
+    struct plan *plan;
+    struct recipe recipe;
+    struct text text = {0};
+    nr_status status = problem_plan(problem, point, NULL, &plan, &recipe);
+    if (status != NR_OK)
+        return status;
+    plan_append_summary(plan, &text);
+    double memory = problem_exact("memory", plan, &recipe);
+    fprintf(out, "\n%-11s %s\n            %" PRId64 " parameters, %" PRId64 " MACs an image, %.1f MiB to train with batch %"
+                 PRId64 "\n", which, text.data ? text.data : "", plan->parameters, plan->macs, memory / 1048576,
+            recipe.batch_size);
+    print_layers(out, plan);
+    text_clear(&text);
+    plan_destroy(plan);
+    return NR_OK;
+}
+
+static void print_goals(FILE *out, const struct study *study)
+{
+    fprintf(out, "\nObjectives\n");
+    for (size_t i = 0; i < study->objectives; i++) {
+        const struct objective *objective = &study->objective[i];
+        fprintf(out, "  %-16s %s", objective->name, objective->maximize ? "maximize" : "minimize");
+        if (!isnan(objective->threshold))
+            fprintf(out, ", worth something from %.10g on", objective->threshold);
+        fprintf(out, "%s\n", objective->exact ? "; known before training" : "; measured by training");
+    }
+    for (size_t i = 0; i < study->constraints; i++) {
+        const struct constraint *constraint = &study->constraint[i];
+        if (i == 0)
+            fprintf(out, "\nConstraints (a point that breaks one is never proposed)\n");
+        if (constraint->relation == RELATION_EXPRESSION)
+            fprintf(out, "  %-16s %s\n", constraint->name, expression_text(constraint->expression));
+        else
+            fprintf(out, "  %-16s %s %.10g\n", constraint->name,
+                    constraint->relation == RELATION_AT_MOST ? "<=" : ">=", constraint->bound);
+    }
+}
+
+static nr_status explain(FILE *out, const struct study *study, const struct preparation *preparation)
+{
+    const struct dataset *dataset = preparation->dataset;
+    const struct split *split = preparation->split;
+    fprintf(out, "%s: study \"%s\", %" PRId64 " trials, seed %" PRIu64 "\n", study->config.path,
+            study_text(study, KEY_STUDY_NAME), study_int(study, KEY_TRIALS, NULL), study_seed(study));
+    fprintf(out, "\nData        %s: %" PRId64 " images %" PRId64 "x%" PRId64 "x%" PRId64 ", %" PRId64
+                 " classes; %" PRId64 " train, %" PRId64 " validate\n",
+            dataset->name, dataset->count, dataset->shape.channels, dataset->shape.height, dataset->shape.width,
+            dataset->classes, split->trainings, split->validations);
+    print_space(out, &study->space);
+    print_goals(out, study);
+    nr_status status = print_network(out, &preparation->problem, "Smallest", preparation->extremes.smallest);
+    if (status == NR_OK)
+        status = print_network(out, &preparation->problem, "Largest", preparation->extremes.largest);
+    fprintf(out, "\n%" PRId64 " of %" PRId64 " random points are allowed. Nothing was trained or written.\n",
+            preparation->extremes.allowed, preparation->extremes.tried);
+    return status;
+}
+
+nr_status command_check(struct cli *cli)
+{
+    struct study *study;
+    struct preparation preparation;
+    nr_status status = study_read(cli->argument[0], cli->set, cli->sets, cli->log, &study);
+    if (status != NR_OK)
+        return status;
+    status = preparation_create(study, cli->log, &preparation);
+    if (status == NR_OK) {
+        status = explain(cli->out, study, &preparation);
+        preparation_clear(&preparation);
+    }
+    study_destroy(study);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* nasrun version */
+#include <jansson.h>
+#include <sqlite3.h>
+#include <zlib.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "train/backend.h"
+
+nr_status command_version(struct cli *cli)
+{
+    fprintf(cli->out, "nasrun %s\n", NASRUN_VERSION);
+    fprintf(cli->out, "SQLite %s, zlib %s, jansson %s\n", sqlite3_libversion(), zlibVersion(), JANSSON_VERSION);
+    struct device *device;
+    nr_status status = cpu_backend.open(0, cli->log, &device);
+    if (status != NR_OK)
+        return status;
+    struct text description = {0};
+    cpu_backend.describe(device, &description);
+    fprintf(cli->out, "cpu: %s\n", description.data ? description.data : "");
+    text_clear(&description);
+    cpu_backend.close(device);
+    return NR_OK;
+}

@@ -1,0 +1,18 @@
+/* The smallest and the largest network of a space, and whether any point is allowed at all. Computed once, before a search
+ * writes anything, and by `nasrun check`. */
+#ifndef NASRUN_RUN_EXTREMES_H
+#define NASRUN_RUN_EXTREMES_H
+
+#include "run/problem.h"
+
+struct extremes {
+    double *smallest, *largest; /* points, by number of parameters; [space.count] each */
+    int64_t tried, allowed;     /* random points, and how many of them are allowed */
+};
+
+/* Random points, then coordinate descent on the number of parameters from the best of them. NR_INVALID, with a reason, when
+ * no allowed point was found: for a space of up to 100,000 points that is a proof, else a very strong hint. */
+nr_status extremes_find(struct problem *problem, struct log *log, struct extremes *out) NR_MUST_CHECK;
+void extremes_clear(struct extremes *extremes);
+
+#endif

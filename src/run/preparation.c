@@ -1,0 +1,27 @@
+#include "run/preparation.h"
+
+nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out)
+{
+    *out = (struct preparation){0};
+    nr_status status = template_check(study, log);
+    if (status == NR_OK)
+        status = dataset_load(study, DATASET_TRAIN, log, &out->dataset);
+    if (status == NR_OK)
+        status = split_create(out->dataset, study_real(study, KEY_FRACTION, NULL),
+                              study_real(study, KEY_VALIDATION, NULL), study_seed(study), log, &out->split);
+    if (status == NR_OK) {
+        problem_init(&out->problem, study, out->dataset->shape, out->dataset->classes, out->split->trainings);
+        status = extremes_find(&out->problem, log, &out->extremes);
+    }
+    if (status != NR_OK)
+        preparation_clear(out);
+    return status;
+}
+
+void preparation_clear(struct preparation *preparation)
+{
+    extremes_clear(&preparation->extremes);
+    split_destroy(preparation->split);
+    dataset_destroy(preparation->dataset);
+    *preparation = (struct preparation){0};
+}

@@ -1,0 +1,21 @@
+/* What is checked and loaded before a search, or a command that needs the networks of a study, touches anything: operators, the
+ * data set, the split, whether any point is allowed. Bad input ends here, with nothing written. */
+#ifndef NASRUN_RUN_PREPARATION_H
+#define NASRUN_RUN_PREPARATION_H
+
+#include "run/extremes.h"
+#include "run/problem.h"
+#include "train/dataset.h"
+#include "train/split.h"
+
+struct preparation {
+    struct dataset *dataset; /* the training part */
+    struct split *split;
+    struct problem problem; /* points into itself: never copied */
+    struct extremes extremes;
+};
+
+nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out) NR_MUST_CHECK;
+void preparation_clear(struct preparation *preparation);
+
+#endif
