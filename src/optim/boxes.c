@@ -1,0 +1,259 @@
+/* Expected hypervolume improvement over a decomposition into boxes (see acquisition.h). */
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "optim/acquisition.h"
+#include "optim/pareto.h"
+
+/* A box is [level low_0, infinity) x [low_1, high_1) x ...; objective 0 is the open one here. Levels are indices into the
+ * sorted different values of the front in that objective; high = no_level means unbounded. */
+static const uint32_t no_level = UINT32_MAX;
+
+struct box {
+    uint32_t low[BOXES_MAX_OBJECTIVES], high[BOXES_MAX_OBJECTIVES];
+};
+
+struct boxes {
+    size_t objectives, open;
+    double *level[BOXES_MAX_OBJECTIVES];     /* ascending; level 0 is the reference */
+    double *log_above[BOXES_MAX_OBJECTIVES]; /* per candidate: log E[max(0, Y - level)] */
+    uint32_t levels[BOXES_MAX_OBJECTIVES];
+    struct box *box;
+    size_t count, capacity;
+    double *term; /* [count] */
+};
+
+static int compare_reals(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return a < b ? -1 : a > b;
+}
+
+static nr_status make_levels(struct boxes *boxes, const double *rows, size_t count, const double *reference)
+{
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        double *level = boxes->level[j] = mem_array(count + 1, sizeof *level);
+        boxes->log_above[j] = mem_array(count + 1, sizeof *level);
+        if (!level || !boxes->log_above[j])
+            return NR_NO_MEMORY;
+        level[0] = reference[j];
+        for (size_t i = 0; i < count; i++)
+            level[i + 1] = rows[i * boxes->objectives + j];
+        qsort(level + 1, count, sizeof *level, compare_reals);
+        uint32_t different = 1;
+        for (size_t i = 1; i <= count; i++)
+            if (level[i] > level[different - 1])
+                level[different++] = level[i];
+        boxes->levels[j] = different;
+    }
+    return NR_OK;
+}
+
+static uint32_t find_level(const struct boxes *boxes, size_t j, double value)
+{
+    uint32_t low = 0, high = boxes->levels[j] - 1;
+    while (low < high) {
+        uint32_t middle = (low + high + 1) / 2;
+        if (boxes->level[j][middle] <= value)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* Adds a box, or stretches the last one when the two only differ in adjacent ranges of objective 1. */
+static nr_status add_box(struct boxes *boxes, const struct box *box)
+{
+    if (boxes->count) {
+        struct box *last = &boxes->box[boxes->count - 1];
+        bool same = last->low[0] == box->low[0] && last->high[1] == box->low[1];
+        for (size_t j = 2; j < boxes->objectives; j++)
+            same &= last->low[j] == box->low[j] && last->high[j] == box->high[j];
+        if (same && boxes->objectives > 1) {
+            last->high[1] = box->high[1];
+            return NR_OK;
+        }
+    }
+    nr_status status = mem_grow(&boxes->box, &boxes->capacity, boxes->count + 1, sizeof *box);
+    if (status == NR_OK)
+        boxes->box[boxes->count++] = *box;
+    return status;
+}
+
+/* Slices objective j of what is left between the levels of the points in `points` (indices of levels, [count][4]); inside
+ * a slice only the points that reach above its floor cover anything, so the slice is the same problem with one objective
+ * fewer. At the end one objective is left and the boxes start at the highest covered level. `work` holds count * 4 indices
+ * per objective below. */
+static nr_status slice(struct boxes *boxes, size_t j, const uint32_t *points, size_t count, struct box *box,
+                       uint32_t *work)
+{
+    if (j == 0) {
+        box->low[0] = 0;
+        box->high[0] = no_level;
+        for (size_t i = 0; i < count; i++)
+            if (points[i * BOXES_MAX_OBJECTIVES] > box->low[0])
+                box->low[0] = points[i * BOXES_MAX_OBJECTIVES];
+        return add_box(boxes, box);
+    }
+    uint32_t floor_ = 0;
+    while (floor_ != no_level) {
+        uint32_t next = no_level;
+        size_t above = 0;
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t *point = points + i * BOXES_MAX_OBJECTIVES;
+            if (point[j] <= floor_)
+                continue;
+            memcpy(work + above++ * BOXES_MAX_OBJECTIVES, point, BOXES_MAX_OBJECTIVES * sizeof *point);
+            if (point[j] < next)
+                next = point[j];
+        }
+        box->low[j] = floor_;
+        box->high[j] = next;
+        nr_status status = slice(boxes, j - 1, work, above, box, work + count * BOXES_MAX_OBJECTIVES);
+        if (status != NR_OK)
+            return status;
+        floor_ = next;
+    }
+    return NR_OK;
+}
+
+/* The rows of the front above the reference, the open objective first. */
+static size_t gather_rows(const struct boxes *boxes, const double *front, size_t count, const double *reference,
+                          double *rows, double *moved)
+{
+    size_t objectives = boxes->objectives, kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool above = true;
+        for (size_t j = 0; j < objectives; j++) {
+            size_t from = j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j;
+            rows[kept * objectives + j] = front[i * objectives + from];
+            moved[j] = reference[from];
+            above &= front[i * objectives + from] > reference[from];
+        }
+        kept += above;
+    }
+    return kept;
+}
+
+static nr_status decompose(struct boxes *boxes, const double *front, size_t count, const double *reference)
+{
+    size_t objectives = boxes->objectives;
+    double moved[BOXES_MAX_OBJECTIVES];
+    struct box box = {{0}, {0}};
+    nr_status status = NR_NO_MEMORY;
+    double *rows = mem_array(count + 1, objectives * sizeof *rows);
+    size_t *member = mem_array(count + 1, sizeof *member);
+    uint32_t *levels = mem_array(count + 1, (BOXES_MAX_OBJECTIVES + 1) * BOXES_MAX_OBJECTIVES * sizeof *levels);
+    if (!rows || !member || !levels)
+        goto out;
+    for (size_t j = 0; j < objectives; j++) /* also when there is no row */
+        moved[j] = reference[j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j];
+    size_t kept = gather_rows(boxes, front, count, reference, rows, moved);
+    status = make_levels(boxes, rows, kept, moved);
+    if (status != NR_OK)
+        goto out;
+    size_t members = pareto_front(rows, kept, objectives, member); /* others cover nothing more */
+    for (size_t i = 0; i < members; i++)
+        for (size_t j = 0; j < objectives; j++)
+            levels[i * BOXES_MAX_OBJECTIVES + j] = find_level(boxes, j, rows[member[i] * objectives + j]);
+    status = slice(boxes, objectives - 1, levels, members, &box, levels + members * BOXES_MAX_OBJECTIVES);
+out:
+    free(rows);
+    free(member);
+    free(levels);
+    return status;
+}
+
+nr_status boxes_create(const double *front, size_t count, size_t objectives, const double *reference, size_t open,
+                       struct boxes **out)
+{
+    if (objectives < 1 || objectives > BOXES_MAX_OBJECTIVES || open >= objectives)
+        return NR_INVALID;
+    struct boxes *boxes = mem_array(1, sizeof *boxes);
+    if (!boxes)
+        return NR_NO_MEMORY;
+    *boxes = (struct boxes){.objectives = objectives, .open = open};
+    nr_status status = decompose(boxes, front, count, reference);
+    if (status == NR_OK && !(boxes->term = mem_array(boxes->count, sizeof *boxes->term)))
+        status = NR_NO_MEMORY;
+    if (status != NR_OK) {
+        boxes_destroy(boxes);
+        return status;
+    }
+    *out = boxes;
+    return NR_OK;
+}
+
+void boxes_destroy(struct boxes *boxes)
+{
+    if (!boxes)
+        return;
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        free(boxes->level[j]);
+        free(boxes->log_above[j]);
+    }
+    free(boxes->box);
+    free(boxes->term);
+    free(boxes);
+}
+
+size_t boxes_count(const struct boxes *boxes)
+{
+    return boxes->count;
+}
+
+/* log(e^a - e^b), a >= b */
+static double log_difference(double a, double b)
+{
+    double gap = b - a;
+    return gap > -0.6931471805599453 ? a + log(-expm1(gap)) : a + log1p(-exp(gap)); /* Maechler 2012 */
+}
+
+static void fill_log_above(struct boxes *boxes, size_t j, double mu, double sigma)
+{
+    for (uint32_t l = 0; l < boxes->levels[j]; l++) {
+        double gap = mu - boxes->level[j][l];
+        boxes->log_above[j][l] = sigma > 0 ? log(sigma) + acquisition_log_h(gap / sigma, NULL)
+                                 : gap > 0 ? log(gap)
+                                           : -INFINITY;
+    }
+}
+
+/* log E[clip(Y - low, 0, high - low)] for objective j of a box */
+static double log_inside(const struct boxes *boxes, const struct box *box, size_t j, double mu, double sigma)
+{
+    double above = boxes->log_above[j][box->low[j]];
+    if (above == -INFINITY || box->high[j] == no_level)
+        return above;
+    double low = boxes->level[j][box->low[j]], high = boxes->level[j][box->high[j]];
+    if (sigma <= 0)
+        return log(fmin(mu, high) - low);
+    return log_difference(above, boxes->log_above[j][box->high[j]]);
+}
+
+double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
+{
+    double moved_mu[BOXES_MAX_OBJECTIVES], moved_sigma[BOXES_MAX_OBJECTIVES], largest = -INFINITY, sum = 0;
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        size_t from = j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j;
+        moved_mu[j] = mu[from];
+        moved_sigma[j] = sigma[from];
+        fill_log_above(boxes, j, mu[from], sigma[from]);
+    }
+    for (size_t i = 0; i < boxes->count; i++) {
+        double term = boxes->log_above[0][boxes->box[i].low[0]];
+        for (size_t j = boxes->objectives; j-- > 1 && term > -INFINITY;)
+            term += log_inside(boxes, &boxes->box[i], j, moved_mu[j], moved_sigma[j]);
+        boxes->term[i] = term;
+        largest = fmax(largest, term);
+    }
+    if (largest == -INFINITY)
+        return largest;
+    for (size_t i = 0; i < boxes->count; i++)
+        sum += exp(boxes->term[i] - largest);
+    return largest + log(sum);
+}

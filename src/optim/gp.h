@@ -1,0 +1,74 @@
+/* An exact Gaussian process: y_i = mean + f(x_i) + e_i, f ~ GP(0, k), e_i ~ N(0, noise + known_i).
+ *
+ * Outcomes are expected standardised. Points may be added whose outcome is still awaited: they leave the posterior mean
+ * as it is and take out the variance that their outcome will take out (conditioning on the mean itself, "kriging
+ * believer"). One object is used for the whole of a search; it only ever grows its memory. Who calls: the surrogate, per
+ * suggestion. */
+#ifndef NASRUN_OPTIM_GP_H
+#define NASRUN_OPTIM_GP_H
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "optim/kernel.h"
+
+struct gp_prior { /* of a positive quantity; sd 0: flat */
+    double mean, sd; /* of its logarithm */
+};
+
+/* Hyper-parameters theta: the kernel's (log lengths, log scale, log additive), then log noise, then the mean. */
+struct gp_model {
+    struct kernel kernel;
+    bool fit_scale; /* else scale and additive stay where they are */
+    struct gp_prior length, noise, scale, additive;
+};
+
+/* Lengths ~ LogNormal(sqrt2 + ln(d)/2, sqrt3), noise ~ LogNormal(-4, 1) (Hvarfner, Hellsten, Nardi 2024); scales, where
+ * fitted, ~ LogNormal(0, 1). As there, the density is that of the quantity, not of its logarithm. */
+struct gp_model gp_model_default(struct kernel kernel);
+
+static inline size_t gp_parameters(const struct gp_model *model)
+{
+    return kernel_parameters(&model->kernel) + 2;
+}
+
+struct gp;
+
+/* `model->kernel.category` must outlive the gp. */
+nr_status gp_create(const struct gp_model *model, struct gp **out) NR_MUST_CHECK;
+void gp_destroy(struct gp *gp);
+const struct gp_model *gp_model_of(const struct gp *gp);
+
+/* Copies the data: x of observed + awaited points by feature, y and `known` (variances, NULL: none) of the observed. The
+ * observed come first. */
+nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y,
+                      const double *known) NR_MUST_CHECK;
+
+struct gp_value {
+    double log_likelihood; /* log marginal likelihood, not divided by n */
+    double log_posterior;  /* plus the log priors */
+};
+/* Value and, where `gradient` is given, the gradient of the log posterior by theta, fixed entries included as if they were
+ * free (without prior). NR_INVALID when the covariance is not positive definite at the largest jitter. */
+nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value, double *gradient) NR_MUST_CHECK;
+
+/* Climbs from theta to a maximum of the log posterior, at most `steps` L-BFGS iterations; theta only ever improves. */
+nr_status gp_climb(struct gp *gp, double *theta, int steps, struct gp_value *value) NR_MUST_CHECK;
+/* A fit from nothing: climbs from the middle of the prior, from short lengths, from long ones and from `starts` random
+ * draws, and keeps the best. */
+nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *theta,
+                 struct gp_value *value) NR_MUST_CHECK;
+
+/* Factors the covariance at theta; before the four below. */
+nr_status gp_condition(struct gp *gp, const double *theta) NR_MUST_CHECK;
+size_t gp_points(const struct gp *gp); /* observed and awaited */
+/* Mean and variance of f (without noise) at x. `work` holds gp_points() * x.count doubles. */
+void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance);
+/* As before, and all covariances: joint[i + k * x.count]. */
+void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint);
+/* The posterior mean at the data's own points, awaited ones included. */
+void gp_fitted(const struct gp *gp, double *mean);
+/* Mean and variance (with noise) of each observation given all others, in closed form: y_i - [A^-1 (y-m)]_i / [A^-1]_ii
+ * and 1 / [A^-1]_ii. */
+nr_status gp_leave_one_out(struct gp *gp, double *mean, double *variance) NR_MUST_CHECK;
+
+#endif

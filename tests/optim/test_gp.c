@@ -1,0 +1,397 @@
+/* optim/gp: likelihood, posterior, leave-one-out and fits against golden figures (tests/golden/gp). */
+#include "support/test.h"
+
+#include "base/rng.h"
+#include "optim/gp.h"
+
+struct data {
+    double x[5 * 64], y[64];
+    size_t features, count;
+};
+
+static void read_data(const char *path, const char *outcome, struct data *data)
+{
+    struct test_csv csv;
+    test_csv_read(path, true, &csv);
+    memset(data, 0, sizeof *data);
+    data->count = csv.rows;
+    data->features = 0;
+    for (size_t c = 0; c < csv.columns; c++)
+        data->features += csv.header[c][0] == 'x';
+    for (size_t i = 0; i < csv.rows; i++) {
+        for (size_t j = 0; j < data->features; j++)
+            data->x[j * csv.rows + i] = test_csv_real(&csv, i, csv.header[j]);
+        data->y[i] = outcome ? test_csv_real(&csv, i, outcome) : NAN;
+    }
+    test_csv_clear(&csv);
+}
+
+static struct kernel_points points_of(const struct data *data)
+{
+    return (struct kernel_points){data->x, data->count, data->count};
+}
+
+static struct gp *make(enum kernel_family family, const struct data *data, bool flat)
+{
+    struct gp_model model = gp_model_default((struct kernel){.family = family, .features = data->features});
+    if (flat)
+        model.length.sd = model.noise.sd = 0;
+    struct gp *gp = NULL;
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, points_of(data), data->count, data->y, NULL));
+    return gp;
+}
+
+static enum kernel_family family_of(const char *name)
+{
+    return strstr(name, "rbf") ? KERNEL_RBF : KERNEL_MATERN52;
+}
+
+struct golden {
+    struct test_csv cases, exact;
+    struct data train, test;
+};
+
+static void golden_read(struct golden *golden)
+{
+    test_csv_read("tests/golden/gp/cases.csv", true, &golden->cases);
+    test_csv_read("tests/golden/gp/exact.csv", true, &golden->exact);
+    read_data("tests/golden/gp/data25.csv", "y", &golden->train);
+    read_data("tests/golden/gp/test10.csv", NULL, &golden->test);
+    assert_int_equal(golden->cases.rows, 12);
+}
+
+static void golden_clear(struct golden *golden)
+{
+    test_csv_clear(&golden->cases);
+    test_csv_clear(&golden->exact);
+}
+
+static double exact(const struct golden *golden, size_t row, const char *quantity, size_t index)
+{
+    for (size_t r = 0; r < golden->exact.rows; r++)
+        if (test_csv_real(&golden->exact, r, "case") == (double)row &&
+            test_csv_real(&golden->exact, r, "index") == (double)index &&
+            !strcmp(test_csv_text(&golden->exact, r, "quantity"), quantity))
+            return test_csv_real(&golden->exact, r, "value");
+    fail_msg("no %s in case %zu", quantity, row);
+    return NAN;
+}
+
+/* lengths, scale, additive, noise, mean */
+static void case_theta(const struct golden *golden, size_t row, double *theta)
+{
+    static const char *const lengths[] = {"lengthscale0", "lengthscale1", "lengthscale2"};
+    for (size_t j = 0; j < 3; j++)
+        theta[j] = log(test_csv_real(&golden->cases, row, lengths[j]));
+    theta[3] = log(test_csv_real(&golden->cases, row, "outputscale"));
+    theta[4] = 0;
+    theta[5] = log(test_csv_real(&golden->cases, row, "noise"));
+    theta[6] = test_csv_real(&golden->cases, row, "mean");
+}
+
+/* GPyTorch's double errs by up to 1e-12 where the covariance is well conditioned and by 4e-8 where it is not; the same
+ * bounds with a factor of ten for another order of the sums. */
+static double tolerance(const struct golden *golden, size_t row)
+{
+    return strcmp(test_csv_text(&golden->cases, row, "setting"), "near_singular") ? 1e-11 : 4e-7;
+}
+
+static void golden_likelihood(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"grad_log_lengthscale0", "grad_log_lengthscale1", "grad_log_lengthscale2",
+                                        "grad_log_outputscale", NULL, "grad_log_noise", "grad_mean"};
+    struct golden golden;
+    golden_read(&golden);
+    for (size_t row = 0; row < golden.cases.rows; row++) {
+        struct gp *gp = make(family_of(test_csv_text(&golden.cases, row, "kernel")), &golden.train, true);
+        double theta[7], gradient[7], norm = 0;
+        struct gp_value value = {NAN, NAN};
+        case_theta(&golden, row, theta);
+        assert_ok(gp_evaluate(gp, theta, &value, gradient));
+        assert_near(value.log_likelihood, exact(&golden, row, "log_marginal_likelihood", 0), tolerance(&golden, row), 0);
+        assert_true(value.log_likelihood == value.log_posterior);
+        for (size_t t = 0; t < 7; t++)
+            norm = fmax(norm, fabs(gradient[t]));
+        for (size_t t = 0; t < 7; t++)
+            if (names[t] && (t != 3 || test_csv_real(&golden.cases, row, "outputscale_used") != 0))
+                assert_near(gradient[t], exact(&golden, row, names[t], 0), 0, norm * tolerance(&golden, row));
+        gp_destroy(gp);
+    }
+    golden_clear(&golden);
+}
+
+static void golden_posterior(void **state)
+{
+    (void)state;
+    struct golden golden;
+    golden_read(&golden);
+    for (size_t row = 0; row < golden.cases.rows; row++) {
+        struct gp *gp = make(family_of(test_csv_text(&golden.cases, row, "kernel")), &golden.train, true);
+        double theta[7], work[25 * 10], mean[10], variance[10], joint[100], again[10];
+        case_theta(&golden, row, theta);
+        assert_ok(gp_condition(gp, theta));
+        gp_posterior(gp, points_of(&golden.test), work, mean, variance);
+        gp_posterior_joint(gp, points_of(&golden.test), work, again, joint);
+        double scale = exp(theta[3]), bound = tolerance(&golden, row);
+        for (size_t i = 0; i < 10; i++) {
+            assert_near(mean[i], exact(&golden, row, "posterior_mean", i), bound, bound);
+            assert_near(variance[i], exact(&golden, row, "posterior_var_f", i), bound, bound * scale);
+            assert_true(again[i] == mean[i]);
+            for (size_t k = 0; k <= i; k++) {
+                assert_near(joint[i + 10 * k], joint[k + 10 * i], 0, 1e-12 * scale);
+                assert_true(fabs(joint[i + 10 * k]) <= sqrt(variance[i] * variance[k]) + 1e-10 * scale);
+            }
+            assert_near(joint[11 * i], variance[i], 0, 1e-12 * scale);
+        }
+        gp_destroy(gp);
+    }
+    golden_clear(&golden);
+}
+
+static void golden_leave_one_out(void **state)
+{
+    (void)state;
+    struct golden golden;
+    golden_read(&golden);
+    for (size_t row = 0; row < golden.cases.rows; row++) {
+        struct gp *gp = make(family_of(test_csv_text(&golden.cases, row, "kernel")), &golden.train, true);
+        double theta[7], mean[25], variance[25], bound = tolerance(&golden, row);
+        case_theta(&golden, row, theta);
+        assert_ok(gp_condition(gp, theta));
+        assert_ok(gp_leave_one_out(gp, mean, variance));
+        for (size_t i = 0; i < 25; i++) {
+            assert_near(mean[i], exact(&golden, row, "loo_mean", i), bound, bound);
+            assert_near(variance[i], exact(&golden, row, "loo_var_y", i), bound, 0);
+        }
+        gp_destroy(gp);
+    }
+    golden_clear(&golden);
+}
+
+static double quantity(const struct test_csv *csv, const char *problem, const char *name, const char *column)
+{
+    for (size_t r = 0; r < csv->rows; r++)
+        if (!strcmp(test_csv_text(csv, r, "problem"), problem) && !strcmp(test_csv_text(csv, r, "quantity"), name))
+            return test_csv_real(csv, r, column);
+    fail_msg("no %s of %s", name, problem);
+    return NAN;
+}
+
+static const char *const problems[] = {"map12_rbf", "map12_matern52", "map25_rbf", "map25_matern52", "map60_rbf",
+                                       "map60_matern52"};
+
+static void read_problem(const char *problem, struct data *data)
+{
+    char path[64];
+    snprintf(path, sizeof path, "tests/golden/gp/%.5s.csv", problem);
+    read_data(path, "y_standardised", data);
+}
+
+static void length_name(char *name, size_t size, const char *prefix, size_t j)
+{
+    snprintf(name, size, "%slengthscale%zu", prefix, j);
+}
+
+static void golden_log_posterior(void **state)
+{
+    (void)state;
+    struct test_csv csv;
+    test_csv_read("tests/golden/gp/map_objective_at_point.csv", true, &csv);
+    for (size_t p = 0; p < sizeof problems / sizeof *problems; p++) {
+        struct data data;
+        struct gp_value value = {NAN, NAN};
+        double theta[9] = {0}, gradient[9];
+        char name[32];
+        read_problem(problems[p], &data);
+        for (size_t j = 0; j < data.features; j++) {
+            length_name(name, sizeof name, "log_", j);
+            theta[j] = quantity(&csv, problems[p], name, "value");
+        }
+        theta[data.features + 2] = quantity(&csv, problems[p], "log_noise", "value");
+        theta[data.features + 3] = quantity(&csv, problems[p], "mean", "value");
+        struct gp *gp = make(family_of(problems[p]), &data, false);
+        assert_ok(gp_evaluate(gp, theta, &value, gradient));
+        assert_near(value.log_posterior, quantity(&csv, problems[p], "log_posterior", "value"), 1e-12, 0);
+        assert_near(value.log_likelihood, quantity(&csv, problems[p], "log_marginal_likelihood", "value"), 1e-12, 0);
+        for (size_t j = 0; j < data.features; j++) {
+            length_name(name, sizeof name, "log_", j);
+            assert_near(gradient[j], quantity(&csv, problems[p], name, "gradient"), 1e-11, 1e-11);
+        }
+        assert_near(gradient[data.features + 2], quantity(&csv, problems[p], "log_noise", "gradient"), 1e-11, 1e-11);
+        assert_near(gradient[data.features + 3], quantity(&csv, problems[p], "mean", "gradient"), 1e-11, 1e-11);
+        gp_destroy(gp);
+    }
+    test_csv_clear(&csv);
+}
+
+/* The global optimum, on the problems where one start in four ends in another one too. L-BFGS stops at a relative gradient
+ * of 1e-7: the value is then exact to about 1e-9, the place to about 1e-4. */
+static void golden_fit(void **state)
+{
+    (void)state;
+    struct test_csv csv;
+    test_csv_read("tests/golden/gp/map_optimum.csv", true, &csv);
+    for (size_t p = 0; p < sizeof problems / sizeof *problems; p++) {
+        struct data data;
+        struct gp_value value = {NAN, NAN};
+        double theta[9] = {0};
+        char name[32];
+        read_problem(problems[p], &data);
+        struct gp *gp = make(family_of(problems[p]), &data, false);
+        struct rng rng = rng_create(1, 0, RANDOM_TEST, 0, 0);
+        assert_ok(gp_fit(gp, &rng, 4, 200, theta, &value));
+        assert_near(value.log_posterior, quantity(&csv, problems[p], "log_posterior", "value"), 0, 1e-7);
+        for (size_t j = 0; j < data.features; j++) {
+            length_name(name, sizeof name, "", j);
+            assert_near(exp(theta[j]), quantity(&csv, problems[p], name, "value"), 1e-3, 0);
+        }
+        assert_near(exp(theta[data.features + 2]), quantity(&csv, problems[p], "noise", "value"), 1e-3, 0);
+        assert_near(theta[data.features + 3], quantity(&csv, problems[p], "mean", "value"), 0, 1e-3);
+        gp_destroy(gp);
+    }
+    test_csv_clear(&csv);
+}
+
+static void warm_climb_never_worsens(void **state)
+{
+    (void)state;
+    struct data data;
+    read_problem("map60_rbf", &data);
+    struct gp *gp = make(KERNEL_RBF, &data, false);
+    double theta[9] = {0, 0, 0, 0, 0, 0, 0, -4, 0};
+    struct gp_value before, value;
+    assert_ok(gp_evaluate(gp, theta, &before, NULL));
+    for (int i = 0; i < 12; i++) {
+        assert_ok(gp_climb(gp, theta, 3, &value));
+        assert_true(value.log_posterior >= before.log_posterior);
+        before = value;
+    }
+    gp_destroy(gp);
+}
+
+/* All extras at once: a category, the additive part, fitted scales, known noise. h = 1e-5 leaves about 1e-9 relative. */
+static void gradient_against_differences(void **state)
+{
+    (void)state;
+    static const bool category[3] = {false, false, true};
+    struct data data;
+    read_data("tests/golden/gp/data25.csv", "y", &data);
+    double known[25];
+    for (size_t i = 0; i < 25; i++) {
+        data.x[50 + i] = floor(data.x[50 + i] * 3);
+        known[i] = 0.01 * (double)(i % 4);
+    }
+    struct kernel kernel = {KERNEL_RBF, 3, category, true};
+    struct gp_model model = gp_model_default(kernel);
+    model.fit_scale = true;
+    struct gp *gp = NULL;
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, points_of(&data), 25, data.y, known));
+    double theta[7] = {-1, 0.1, 0.4, -0.3, -0.9, -3.5, 0.2}, gradient[7];
+    struct gp_value value;
+    assert_ok(gp_evaluate(gp, theta, &value, gradient));
+    for (size_t t = 0; t < 7; t++) {
+        struct gp_value above, below;
+        double middle = theta[t], h = 1e-5;
+        theta[t] = middle + h;
+        assert_ok(gp_evaluate(gp, theta, &above, NULL));
+        theta[t] = middle - h;
+        assert_ok(gp_evaluate(gp, theta, &below, NULL));
+        theta[t] = middle;
+        assert_near(gradient[t], (above.log_posterior - below.log_posterior) / (2 * h), 1e-6, 1e-6);
+    }
+    gp_destroy(gp);
+}
+
+/* Awaited points leave the mean alone and give exactly the variance that observing their posterior means would give. */
+static void awaited_points(void **state)
+{
+    (void)state;
+    enum { OBSERVED = 20, TOTAL = 25, TESTS = 10 };
+    struct golden golden;
+    golden_read(&golden);
+    double theta[7], work[TOTAL * TESTS], mean[TESTS], variance[TESTS], before[TESTS], wide[TESTS], fitted[TOTAL];
+    case_theta(&golden, 0, theta);
+    struct gp *gp = make(KERNEL_RBF, &golden.train, true);
+    struct kernel_points few = {golden.train.x, OBSERVED, TOTAL};
+    assert_ok(gp_set_data(gp, few, OBSERVED, golden.train.y, NULL));
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, points_of(&golden.test), work, before, wide);
+
+    assert_ok(gp_set_data(gp, points_of(&golden.train), OBSERVED, golden.train.y, NULL));
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, points_of(&golden.test), work, mean, variance);
+    gp_fitted(gp, fitted);
+    for (size_t i = 0; i < TESTS; i++) {
+        assert_near(mean[i], before[i], 1e-12, 1e-12);
+        assert_true(variance[i] < wide[i]);
+    }
+
+    double filled[TOTAL], again[TOTAL];
+    memcpy(filled, golden.train.y, sizeof filled);
+    memcpy(filled + OBSERVED, fitted + OBSERVED, (TOTAL - OBSERVED) * sizeof *filled);
+    assert_ok(gp_set_data(gp, points_of(&golden.train), TOTAL, filled, NULL));
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, points_of(&golden.test), work, before, wide);
+    gp_fitted(gp, again);
+    for (size_t i = 0; i < TESTS; i++) {
+        assert_near(mean[i], before[i], 1e-9, 1e-9);
+        assert_near(variance[i], wide[i], 1e-9, 1e-12);
+    }
+    for (size_t i = 0; i < TOTAL; i++)
+        assert_near(again[i], fitted[i], 0, 1e-9);
+    gp_destroy(gp);
+    golden_clear(&golden);
+}
+
+/* Two observations of one point with different known noise: the posterior mean is the weighted one of the textbook. */
+static void known_noise(void **state)
+{
+    (void)state;
+    const double x[2] = {0.5, 0.5}, y[2] = {1, 3}, known[2] = {0.1, 0.4};
+    struct gp_model model = gp_model_default((struct kernel){.family = KERNEL_RBF, .features = 1});
+    double theta[5] = {0, log(2), 0, log(0.1), 0}, work[2], mean, variance;
+    struct gp *gp = NULL;
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, 2, 2}, 2, y, known));
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, (struct kernel_points){x, 1, 1}, work, &mean, &variance);
+    double precision = 1 / 2.0 + 1 / 0.2 + 1 / 0.5;
+    assert_near(mean, (1 / 0.2 + 3 / 0.5) / precision, 1e-13, 0);
+    assert_near(variance, 1 / precision, 1e-12, 0);
+    gp_destroy(gp);
+}
+
+/* Equal points without noise make the covariance singular: jitter saves the day. */
+static void singular_covariance(void **state)
+{
+    (void)state;
+    double x[30], y[30], theta[5] = {0, 0, 0, -80, 0}, work[30], mean, variance;
+    for (size_t i = 0; i < 30; i++) {
+        x[i] = 0.25;
+        y[i] = 1;
+    }
+    struct gp_model model = gp_model_default((struct kernel){.family = KERNEL_RBF, .features = 1});
+    struct gp *gp = NULL;
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, 30, 30}, 30, y, NULL));
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, (struct kernel_points){x, 1, 1}, work, &mean, &variance);
+    assert_near(mean, 1, 1e-5, 0);
+    assert_true(variance > 0 && variance < 1e-4);
+    gp_destroy(gp);
+}
+
+int main(int count, char **arguments)
+{
+    static const struct CMUnitTest cases[] = {
+        cmocka_unit_test(golden_likelihood),    cmocka_unit_test(golden_posterior),
+        cmocka_unit_test(golden_leave_one_out), cmocka_unit_test(golden_log_posterior),
+        cmocka_unit_test(golden_fit),           cmocka_unit_test(warm_climb_never_worsens),
+        cmocka_unit_test(gradient_against_differences), cmocka_unit_test(awaited_points),
+        cmocka_unit_test(known_noise),          cmocka_unit_test(singular_covariance),
+    };
+    return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
+}
