@@ -35,14 +35,14 @@
 
 struct batchnorm {
     size_t channels, positions; /* positions = height * width */
-    size_t width;
     bool relu; /* max(0, .) behind it, in the same pass */
+    size_t seen; /* values per channel so far */
     /* per channel, of this step */
-    double *mean, *squares, *seen;        /* merged so far: mean, sum of squared deviations, number of values */
+    double *mean, *squares;               /* of the values seen so far; squares: sum of squared deviations */
     double *gradient_sum, *gradient_dot;  /* sums of g and of g (x - mean) */
     real *scale, *shift;                  /* y = scale x + shift */
     real *centre, *deviation;             /* mean of the batch, 1 / sqrt(variance + eps) */
-    real *from_g, *from_x, *constant;     /* dx = from_g g + from_x x + constant */
+    real *from_g, *from_x, *constant;     /* dx = from_g g + from_x (x - mean) + constant */
 };
 
 /* Of a layer of kind OP_BATCHNORM. Takes the arrays from `arena`, to be called in both of its passes. */

@@ -11,7 +11,7 @@
  * whole window's size (PyTorch's count_include_pad=True).
  *
  * What the backward pass needs is kept in `trace`, bytes that the forward pass writes: where the maximum was (one byte
- * per output, two for windows over 254), or which inputs ReLU let through (one bit per input). x may be forgotten. */
+ * per output, two for windows over 255), or which inputs ReLU let through (one bit per input). x may be forgotten. */
 #ifndef NASRUN_TRAIN_CPU_POOL_H
 #define NASRUN_TRAIN_CPU_POOL_H
 
@@ -24,15 +24,14 @@
 #define pool_forward NR_VARIANT(pool_forward)
 #define pool_backward NR_VARIANT(pool_backward)
 
-enum pool_kind { POOL_MAX, POOL_AVERAGE, POOL_GLOBAL };
-
 struct pool {
-    enum pool_kind kind;
+    bool maximum; /* else average; global average is one window */
     bool relu;
     size_t channels, in_height, in_width, out_height, out_width;
     size_t kernel_height, kernel_width, stride, pad_top, pad_left;
     size_t trace; /* bytes of trace per block, a multiple of 64; 0: none needed */
-    bool disjoint; /* maximum, no padding, no input in two windows: the backward pass may be fused with batch norm's */
+    bool disjoint; /* maximum, every input in at most one window, none in the padding, window at most 255: batch norm's
+                      backward pass can be fused with this one's */
 };
 
 /* Of a layer of kind OP_MAXPOOL, OP_AVGPOOL or OP_GLOBALAVGPOOL, preceded by ReLU or not. */

@@ -63,6 +63,9 @@ typedef real vec __attribute__((vector_size(VEC_BYTES)));
 typedef lane_int ivec __attribute__((vector_size(VEC_BYTES)));
 typedef vec vec_memory __attribute__((may_alias));
 
+typedef uint8_t lane_bytes __attribute__((vector_size(LANES)));
+typedef uint16_t lane_words __attribute__((vector_size(2 * LANES)));
+
 #define VEC_INLINE static inline __attribute__((always_inline, unused))
 
 /* Unrolls the loop that follows completely (register tiles live in arrays that must not stay arrays). */
@@ -141,6 +144,11 @@ VEC_INLINE vec vec_keep(vmask mask, vec value)
     return (vec)_mm512_maskz_mov_ps(mask, (__m512)value);
 }
 
+VEC_INLINE vec vec_drop(vmask mask, vec value)
+{
+    return vec_keep((vmask)~mask, value);
+}
+
 /* One bit per lane, lane 0 lowest: how masks are kept in memory. */
 VEC_INLINE uint16_t vmask_bits(vmask mask)
 {
@@ -184,6 +192,11 @@ VEC_INLINE vec vec_keep(vmask mask, vec value)
     return (vec)(mask & (ivec)value);
 }
 
+VEC_INLINE vec vec_drop(vmask mask, vec value)
+{
+    return (vec)(~mask & (ivec)value);
+}
+
 VEC_INLINE uint16_t vmask_bits(vmask mask)
 {
     unsigned bits = 0;
@@ -207,7 +220,7 @@ VEC_INLINE vmask vmask_first(size_t count)
     return vmask_from_bits((uint16_t)(count >= LANES ? (1u << LANES) - 1 : (1u << count) - 1));
 }
 
-/* a when a > b, else b: a NaN in b is kept, one in a is lost. */
+/* a when a > b, else b: a NaN in b is kept, one in a is lost. ReLU is vec_max(vec_zero(), x), so that NaN shows. */
 VEC_INLINE vec vec_max(vec a, vec b)
 {
 #if VEC_BYTES == 64 && !defined(NR_DOUBLE)

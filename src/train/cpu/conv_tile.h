@@ -1,0 +1,46 @@
+/* The inner loop of convolution: a tile of outputs held in registers. Used by conv.c and conv_data.c for the forward
+ * pass and the gradient of the input, which is a convolution too. */
+#ifndef NASRUN_TRAIN_CPU_CONV_TILE_H
+#define NASRUN_TRAIN_CPU_CONV_TILE_H
+
+#include <stdbool.h>
+
+#include "train/cpu/lanes.h"
+
+#define conv_sweep_run NR_VARIANT(conv_sweep_run)
+#define conv_tile_channels NR_VARIANT(conv_tile_channels)
+
+/* A correlation without padding:
+ *   y[o][a][b] = bias[o] + sum over c, i, j of weight[o][c][i][j] * x[c][a * stride + i][b * stride + j]
+ * on planes with their own distances, counted in reals. */
+struct conv_sweep {
+    size_t groups, in_per_group, out_per_group;
+    size_t taps_high, taps_wide;
+    size_t stride;
+    size_t height, width; /* of the output */
+    const real *x;
+    size_t x_plane, x_row;
+    const real *weight; /* packed: [group][tile][c][i][j][channels of the tile] */
+    const real *bias;   /* [groups * out_per_group] or NULL */
+    bool relu;
+    real *y;
+    size_t y_plane, y_row, y_step; /* y_step: from b to b + 1 */
+};
+
+void conv_sweep_run(const struct conv_sweep *sweep);
+
+/* The largest number of channels of a tile when `channels` outputs are computed, and so how weights are packed: tiles
+ * conv_tile_count() of them, tile t from conv_tile_start(t) to conv_tile_start(t + 1). */
+size_t conv_tile_channels(size_t channels);
+
+VEC_INLINE size_t conv_tile_count(size_t channels, size_t most)
+{
+    return (channels + most - 1) / most;
+}
+
+VEC_INLINE size_t conv_tile_start(size_t channels, size_t count, size_t tile)
+{
+    return channels * tile / count;
+}
+
+#endif
