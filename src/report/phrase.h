@@ -1,0 +1,16 @@
+/* Small pieces of text for people: durations, values of objectives. */
+#ifndef NASRUN_REPORT_PHRASE_H
+#define NASRUN_REPORT_PHRASE_H
+
+#include "base/text.h"
+#include "space/study.h"
+
+/* "0.8 s", "52 s", "3 min 20 s", "2 h 05 min", "3 d 4 h"; "unknown" for NaN. */
+void phrase_append_duration(struct text *text, double seconds);
+/* Decimals that an objective's values are shown with: 4 for what is measured, -1 (shortest) for what is exact. */
+int phrase_decimals(const struct objective *objective);
+void phrase_append_value(struct text *text, const struct objective *objective, double value);
+/* "val_accuracy 0.9798, parameters 72218" */
+void phrase_append_values(struct text *text, const struct study *study, const double *value);
+
+#endif
