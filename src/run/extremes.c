@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-enum { RANDOM_POINTS = 2000, VALUES_PER_DIMENSION = 16, PROOF = 100000 };
+enum { RANDOM_POINTS = 2000, VALUES_PER_DIMENSION = 64, PROOF = 100000 };
 
 struct descent {
     struct problem *problem;
@@ -66,31 +66,39 @@ static void descend(struct descent *descent)
     }
 }
 
-/* Every point of a small space, one after the other in mixed radix. */
-static void enumerate(struct descent *descent)
-{
-    const struct space *space = &descent->problem->study->space;
-    for (int64_t number = 0;; number++) {
-        int64_t rest = number;
-        for (size_t d = 0; d < space->count; d++) {
-            int64_t size = (int64_t)dimension_size(&space->dimension[d]);
-            descent->unit[d] = ((double)(rest % size) + 0.5) / (double)size;
-            rest /= size;
-        }
-        if (rest > 0)
-            return;
-        consider(descent);
-        if (descent->best < INFINITY)
-            return;
-    }
-}
-
 static double naive_size(const struct space *space)
 {
     double size = 1;
     for (size_t d = 0; d < space->count; d++)
         size *= dimension_size(&space->dimension[d]);
     return size;
+}
+
+/* Point number `number` of a space of finite size, in mixed radix. */
+static void nth_point(const struct space *space, int64_t number, double *unit)
+{
+    for (size_t d = 0; d < space->count; d++) {
+        int64_t size = (int64_t)dimension_size(&space->dimension[d]);
+        unit[d] = ((double)(number % size) + 0.5) / (double)size;
+        number /= size;
+    }
+}
+
+/* Remembers the point in `unit` for both directions. */
+static bool consider_both(struct descent *smallest, struct descent *largest, const double *unit)
+{
+    memcpy(smallest->unit, unit, smallest->problem->study->space.count * sizeof *unit);
+    double parameters = measure(smallest, unit, smallest->point, NULL);
+    if (isinf(parameters))
+        return false;
+    struct descent *both[] = {smallest, largest};
+    for (int i = 0; i < 2; i++) {
+        if (both[i]->sign * parameters >= both[i]->best)
+            continue;
+        both[i]->best = both[i]->sign * parameters;
+        memcpy(both[i]->best_unit, unit, smallest->problem->study->space.count * sizeof *unit);
+    }
+    return true;
 }
 
 static nr_status no_point(struct descent *descent, struct log *log, int64_t tried)
@@ -107,21 +115,32 @@ static nr_status no_point(struct descent *descent, struct log *log, int64_t trie
     return NR_INVALID;
 }
 
-static void sample(struct descent *descent, struct extremes *out)
+/* All points of a small space, random ones of a large one. */
+static void sample(struct descent *smallest, struct descent *largest, struct extremes *out)
 {
-    const struct study *study = descent->problem->study;
+    const struct study *study = smallest->problem->study;
+    double size = naive_size(&study->space);
     struct rng rng = rng_create(study_seed(study), 0, RANDOM_SEARCH, 0xe07, 0);
-    for (int i = 0; i < RANDOM_POINTS; i++) {
+    int64_t points = size <= RANDOM_POINTS ? (int64_t)size : RANDOM_POINTS;
+    for (int64_t i = 0; i < points; i++) {
         for (size_t d = 0; d < study->space.count; d++)
-            descent->unit[d] = rng_unit(&rng);
-        double before = descent->best;
-        double value = measure(descent, descent->unit, descent->point, NULL);
+            largest->unit[d] = rng_unit(&rng);
+        if (size <= RANDOM_POINTS)
+            nth_point(&study->space, i, largest->unit);
         out->tried++;
-        out->allowed += value < INFINITY;
-        if (value < before) {
-            descent->best = value;
-            memcpy(descent->best_unit, descent->unit, study->space.count * sizeof *descent->unit);
-        }
+        out->allowed += consider_both(smallest, largest, largest->unit);
+    }
+}
+
+/* Every point, until one is allowed. */
+static void enumerate(struct descent *smallest, struct descent *largest, struct extremes *out)
+{
+    const struct space *space = &smallest->problem->study->space;
+    int64_t points = (int64_t)naive_size(space);
+    for (int64_t i = 0; i < points && isinf(smallest->best); i++) {
+        nth_point(space, i, largest->unit);
+        out->tried++;
+        out->allowed += consider_both(smallest, largest, largest->unit);
     }
 }
 
@@ -142,43 +161,58 @@ static void approach(struct descent *descent)
     }
 }
 
-static nr_status find(struct descent *descent, struct log *log, struct extremes *out)
+static nr_status find(struct descent *smallest, struct descent *largest, struct log *log, struct extremes *out)
 {
-    const struct space *space = &descent->problem->study->space;
-    sample(descent, out);
-    if (isinf(descent->best))
-        approach(descent);
-    if (isinf(descent->best) && naive_size(space) <= PROOF)
-        enumerate(descent);
-    if (isinf(descent->best))
-        return no_point(descent, log, out->tried);
-    descend(descent);
-    point_from_unit(space, descent->best_unit, out->smallest);
-    descent->sign = -1;
-    descent->best = measure(descent, descent->best_unit, descent->point, NULL);
-    descend(descent);
-    point_from_unit(space, descent->best_unit, out->largest);
+    const struct space *space = &smallest->problem->study->space;
+    sample(smallest, largest, out);
+    if (isinf(smallest->best))
+        approach(smallest);
+    if (isinf(smallest->best) && naive_size(space) <= PROOF)
+        enumerate(smallest, largest, out);
+    if (isinf(smallest->best))
+        return no_point(smallest, log, out->tried);
+    if (isinf(largest->best)) {
+        memcpy(largest->best_unit, smallest->best_unit, space->count * sizeof *smallest->best_unit);
+        largest->best = -smallest->best;
+    }
+    descend(smallest);
+    descend(largest);
+    point_from_unit(space, smallest->best_unit, out->smallest);
+    point_from_unit(space, largest->best_unit, out->largest);
     return NR_OK;
+}
+
+static bool descent_create(struct descent *descent, struct problem *problem, double sign)
+{
+    size_t count = problem->study->space.count;
+    *descent = (struct descent){.problem = problem,
+                                .sign = sign,
+                                .unit = mem_array(count, sizeof(double)),
+                                .point = mem_array(count, sizeof(double)),
+                                .best_unit = mem_array(count, sizeof(double)),
+                                .best = INFINITY};
+    return descent->unit && descent->point && descent->best_unit;
+}
+
+static void descent_clear(struct descent *descent)
+{
+    free(descent->unit);
+    free(descent->point);
+    free(descent->best_unit);
 }
 
 nr_status extremes_find(struct problem *problem, struct log *log, struct extremes *out)
 {
     size_t count = problem->study->space.count;
-    struct extremes extremes = {.smallest = mem_array(count, sizeof(double)), .largest = mem_array(count, sizeof(double))};
-    struct descent descent = {.problem = problem,
-                              .sign = 1,
-                              .unit = mem_array(count, sizeof(double)),
-                              .point = mem_array(count, sizeof(double)),
-                              .best_unit = mem_array(count, sizeof(double)),
-                              .best = INFINITY};
-    nr_status status;
-    if (extremes.smallest && extremes.largest && descent.unit && descent.point && descent.best_unit)
-        status = find(&descent, log, &extremes);
-    else
-        status = log_no_memory(log, "looking for the smallest network");
-    free(descent.unit);
-    free(descent.point);
-    free(descent.best_unit);
+    struct extremes extremes = {.smallest = mem_array(count, sizeof(double)),
+                                .largest = mem_array(count, sizeof(double))};
+    struct descent smallest, largest;
+    bool complete = descent_create(&smallest, problem, 1);
+    complete = descent_create(&largest, problem, -1) && complete && extremes.smallest && extremes.largest;
+    nr_status status = complete ? find(&smallest, &largest, log, &extremes)
+                                : log_no_memory(log, "looking for the smallest network");
+    descent_clear(&smallest);
+    descent_clear(&largest);
     if (status == NR_OK)
         *out = extremes;
     else

@@ -9,7 +9,7 @@
 
 enum { IMAGES = 640, SIDE = 12, PIXELS = SIDE * SIDE };
 
-static const char configuration[] = "[study]\nname = doctor\n"
+static const char configuration[] = "[study]\nname = doctor\ntrials = 1\n"
                                     "[data]\ndataset = made-up\n"
                                     "[space]\nunits = int 8..9\n"
                                     "[network]\n"
