@@ -4,7 +4,9 @@
  *   or | and | not | = == != < <= > >= divides | + - | * / % | unary - | ^ | number, name, name[i], "text", (...),
  *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a)
  *
- * A bare word that names no dimension is text when it stands beside = or != (a level of a choice). Truth is 1 or 0.
+ * A bare word that names no dimension is text when it is compared with a dimension: a level of it. Levels can be equal or
+ * not; those of an `ordered` can also be less or greater. `ordered`, `choice` and `fixed` whose levels are all numbers
+ * count as these numbers, `bool` as 0 or 1. `$name` is the same as `name`. Truth is 1 or 0.
  * A name whose dimension is inactive makes the whole expression unknown (NaN). */
 #ifndef NASRUN_SPACE_EXPRESSION_H
 #define NASRUN_SPACE_EXPRESSION_H
@@ -14,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/text.h"
 
 struct space;
 struct expression;
@@ -22,11 +25,18 @@ struct expression;
  * `space` that are declared already; an unknown one is NR_INVALID with the nearest known name. */
 nr_status expression_parse(const char *text, const struct space *space, const char *where, struct log *log,
                            struct expression **out) NR_MUST_CHECK;
+/* The same where a vector's bare name means its element number `element` (-1: a bare vector is refused). */
+nr_status expression_parse_element(const char *text, const struct space *space, int element, const char *where,
+                                   struct log *log, struct expression **out) NR_MUST_CHECK;
 /* `point` as in space.h. NaN when a name in it is inactive or the arithmetic is undefined (1/0, log -1). */
 double expression_value(const struct expression *expression, const double *point);
 /* Does it mention dimension d? */
 bool expression_uses(const struct expression *expression, size_t d);
+/* Does it give a truth (a comparison, or/and/not, a bare name) rather than a number? */
+bool expression_is_condition(const struct expression *expression);
 const char *expression_text(const struct expression *expression);
+/* `expression` with one blank between tokens, as it is compared between configurations. */
+void expression_append_normal(const char *expression, struct text *text);
 void expression_destroy(struct expression *expression);
 
 #endif

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+
+#include "base/text.h"
 
 enum key_type { KEY_TEXT, KEY_PATH, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_SECONDS };
 
@@ -60,14 +63,26 @@ enum key_id {
 struct key {
     const char *section, *name;
     enum key_type type;
-    const char *preset;          /* the value where none is given; NULL: required */
-    double minimum, maximum;     /* KEY_INT, KEY_REAL, KEY_SECONDS */
-    bool open_minimum;           /* the minimum itself is not allowed */
-    const char *const *choices;  /* KEY_CHOICE, NULL-terminated */
-    bool searchable;             /* may be `$name` */
-    const char *help;            /* one line */
+    const char *preset;         /* the value where none is given; NULL: required */
+    double minimum, maximum;    /* KEY_INT, KEY_REAL, KEY_SECONDS */
+    bool open_minimum;          /* the minimum itself is not allowed */
+    const char *zero;           /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
+    const char *const *choices; /* KEY_CHOICE, NULL-terminated */
+    bool searchable;            /* may be `$name` */
+    const char *help;           /* one line */
 };
 
 extern const struct key keys[KEY_COUNT];
+
+/* The key of that section and name, KEY_COUNT when there is none. */
+enum key_id key_find(const char *section, const char *name);
+/* Is `text` a value of the key? If not, `expected` (may be NULL) gets what would be ("a whole number, 1 or more"). */
+bool key_accepts(const struct key *key, const char *text, struct text *expected);
+/* What it expects, alone. */
+void key_append_expectation(const struct key *key, struct text *text);
+/* Is the number in the key's range? Whether it is whole is not looked at. */
+bool key_in_range(const struct key *key, double value);
+/* The whole table by section and the grammar of the free-form sections, 100 columns: `nasrun help config`. */
+void keys_print(FILE *stream);
 
 #endif

@@ -48,7 +48,7 @@ struct network_template {
 };
 
 struct objective {
-    char *name; /* "val_accuracy", "parameters", ...: study.c holds the table of known ones */
+    char *name; /* "val_accuracy", "parameters", ...: objective.c holds the table of known ones */
     bool maximize;
     bool exact;       /* known before training */
     double threshold; /* NaN: none */
@@ -59,18 +59,18 @@ enum relation { RELATION_AT_MOST, RELATION_AT_LEAST, RELATION_EXPRESSION };
 struct constraint {
     char *name;
     enum relation relation;
-    double bound;                  /* RELATION_AT_MOST, _AT_LEAST: on the exact quantity `name` */
+    double bound; /* RELATION_AT_MOST, _AT_LEAST: inclusive, on the exact quantity `name` (a whole number: "< 5" is 4) */
     struct expression *expression; /* RELATION_EXPRESSION: must be true; unknown (inactive names) counts as true */
     const char *file;
     int line;
 };
 
 struct setting { /* the value of a key: a literal, or a dimension of the space */
-    char *text;
+    char *text;       /* "$name" when searched */
     const char *file; /* NULL: the preset */
     int line;
     bool searched;
-    size_t dimension; /* when searched; SIZE_MAX - 1 for a vector is refused */
+    size_t dimension; /* when searched */
 };
 
 struct study {
@@ -81,7 +81,7 @@ struct study {
     struct objective *objective;
     size_t objectives;
     struct constraint *constraint;
-    size_t constraints;
+    size_t constraints, constraint_capacity;
 };
 
 enum { STUDY_MAX_OBJECTIVES = 4 };
@@ -100,14 +100,15 @@ int64_t study_int(const struct study *study, enum key_id key, const double *poin
 double study_real(const struct study *study, enum key_id key, const double *point);
 bool study_bool(const struct study *study, enum key_id key, const double *point);
 int study_choice(const struct study *study, enum key_id key, const double *point); /* index into key.choices */
-const char *study_text(const struct study *study, enum key_id key);
+const char *study_text(const struct study *study, enum key_id key); /* as written; "" for a path not given */
 uint64_t study_seed(const struct study *study);
 
 /* The constraints that are expressions hold at this point. */
 bool study_allows(const struct study *study, const double *point);
 
 /* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in, one
- * "section.key = value" per line, sorted. The caller frees. */
+ * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file (but
+ * of layers and objectives), comments and spacing make no difference. The caller frees; NULL when out of memory. */
 char *study_identity(const struct study *study) NR_MUST_CHECK;
 
 #endif

@@ -29,7 +29,8 @@ struct dataset {
     void *mapping;                 /* read-only, for everyone: the memory is sealed */
 };
 
-/* Finds the set by data.dataset and data.folder (dataset_find) and reads one part of it (dataset_read). */
+/* Reads one part of the study's set (dataset_read): from data.folder, which is the set's folder or the one it lies in,
+ * relative to the file that names it; without it from where dataset_find() finds data.dataset. */
 nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log,
                        struct dataset **out) NR_MUST_CHECK;
 /* The folder of the set: $NASRUN_DATA/NAME, data/NAME of the project, NAME in the installed share; the first that

@@ -5,27 +5,45 @@
 #include <string.h>
 
 /* data.folder is relative to the file that names it; on the command line, to the working folder. */
-static char *chosen_folder(const struct study *study, const char *folder)
+static char *folder_as_written(const struct setting *setting)
 {
-    const char *file = study->setting[KEY_DATA_FOLDER].file;
-    if (*folder == '/' || !file || !strchr(file, '/'))
-        return file_join(".", folder);
-    char *beside = file_folder(file), *path = beside ? file_join(beside, folder) : NULL;
+    if (*setting->text == '/' || !setting->file || !strchr(setting->file, '/'))
+        return file_join(".", setting->text);
+    char *beside = file_folder(setting->file), *path = beside ? file_join(beside, setting->text) : NULL;
     free(beside);
     return path;
 }
 
+static nr_status chosen_folder(const struct setting *setting, const char *name, struct log *log, char **out)
+{
+    char *folder = folder_as_written(setting), *below = folder ? file_join(folder, name) : NULL;
+    if (!below) {
+        free(folder);
+        return log_no_memory(log, "looking for the data set");
+    }
+    if (file_exists(below)) {
+        free(folder);
+        *out = below;
+        return NR_OK;
+    }
+    free(below);
+    if (!file_exists(folder)) {
+        log_error(log, "%s:%d: data.folder = %s: no such folder (%s); expected the folder of the data set %s, or the one "
+                  "it lies in", setting->file ? setting->file : "", setting->line, setting->text, folder, name);
+        free(folder);
+        return NR_NOT_FOUND;
+    }
+    *out = folder;
+    return NR_OK;
+}
+
 nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log, struct dataset **out)
 {
-    const char *name = study_text(study, KEY_DATASET), *chosen = study_text(study, KEY_DATA_FOLDER);
+    const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
+    const char *name = study_text(study, KEY_DATASET);
     char *folder = NULL;
-    nr_status status;
-    if (chosen && *chosen) {
-        folder = chosen_folder(study, chosen);
-        status = folder ? NR_OK : log_no_memory(log, "looking for the data set");
-    } else {
-        status = dataset_find(name, log, &folder);
-    }
+    nr_status status = setting->text && *setting->text ? chosen_folder(setting, name, log, &folder)
+                                                       : dataset_find(name, log, &folder);
     if (status == NR_OK)
         status = dataset_read(name, folder, part, log, out);
     free(folder);

@@ -1,0 +1,191 @@
+#include "space/keys.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CHOICES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const double any_seed = 9223372036854775807.0;
+
+/* Orders of choices are those of the enums in train/recipe.h and optim/optimizer.h. Ranges are closed but for
+ * `open_minimum`, and narrow enough that no value can break what computes with it (0.9999: below 1 in any rounding). */
+const struct key keys[KEY_COUNT] = {
+    [KEY_STUDY_NAME] = {"study", "name", KEY_TEXT, .help = "results are kept in runs/<name>"},
+    [KEY_TRIALS] = {"study", "trials", KEY_INT, .minimum = 1, .maximum = 1e6, .help = "networks to train at most"},
+    [KEY_SEED] = {"study", "seed", KEY_INT, "1", 0, any_seed, .help = "of everything random"},
+
+    [KEY_DATASET] = {"data", "dataset", KEY_TEXT, .help = "folder of the set: mnist, fashion-mnist, tiny, ..."},
+    [KEY_DATA_FOLDER] = {"data", "folder", KEY_PATH, "", .help = "where the set's folder lies, if not in a usual place"},
+    [KEY_VALIDATION] = {"data", "validation", KEY_REAL, "0.1", 0, 0.9, .open_minimum = true,
+                        .help = "share of the images that validates"},
+    [KEY_FRACTION] = {"data", "fraction", KEY_REAL, "1", 0, 1, .open_minimum = true,
+                      .help = "share of the set that is used at all"},
+    [KEY_EPOCH_IMAGES] = {"data", "epoch_images", KEY_INT, "all", 1, 1e9, .zero = "all",
+                          .help = "images of an epoch, pass after pass"},
+
+    [KEY_OPTIMIZER] = {"training", "optimizer", KEY_CHOICE, "adam", .choices = CHOICES("sgd", "adam", "adamw"),
+                       .searchable = true, .help = "adamw: with decoupled weight decay"},
+    [KEY_LEARNING_RATE] = {"training", "learning_rate", KEY_REAL, "0.001", 0, 100, .open_minimum = true,
+                           .searchable = true, .help = "at the schedule's height"},
+    [KEY_BATCH_SIZE] = {"training", "batch_size", KEY_INT, "64", 1, 65536, .searchable = true,
+                        .help = "images per step"},
+    [KEY_EPOCHS] = {"training", "epochs", KEY_INT, "10", 1, 100000, .searchable = true,
+                    .help = "rounds over the training images"},
+    [KEY_MOMENTUM] = {"training", "momentum", KEY_REAL, "0.9", 0, 0.9999, .searchable = true, .help = "of sgd"},
+    [KEY_NESTEROV] = {"training", "nesterov", KEY_BOOL, "no", .searchable = true, .help = "of sgd: look ahead"},
+    [KEY_BETA1] = {"training", "beta1", KEY_REAL, "0.9", 0, 0.9999, .searchable = true,
+                   .help = "of adam: decay of the gradient's mean"},
+    [KEY_BETA2] = {"training", "beta2", KEY_REAL, "0.999", 0, 0.999999, .searchable = true,
+                   .help = "of adam: decay of its square's mean"},
+    [KEY_EPSILON] = {"training", "epsilon", KEY_REAL, "1e-8", 0, 1, .open_minimum = true, .searchable = true,
+                     .help = "of adam: added to the root"},
+    [KEY_WEIGHT_DECAY] = {"training", "weight_decay", KEY_REAL, "0", 0, 10, .searchable = true,
+                          .help = "pull of the weights towards 0"},
+    [KEY_LABEL_SMOOTHING] = {"training", "label_smoothing", KEY_REAL, "0", 0, 0.9, .searchable = true,
+                             .help = "share given to all classes alike"},
+    [KEY_CLIP_NORM] = {"training", "clip_norm", KEY_REAL, "none", 0, 1e6, .open_minimum = true, .zero = "none",
+                       .searchable = true, .help = "longest gradient, all weights together"},
+    [KEY_SCHEDULE] = {"training", "schedule", KEY_CHOICE, "constant",
+                      .choices = CHOICES("constant", "step", "cosine", "onecycle"), .searchable = true,
+                      .help = "of the learning rate"},
+    [KEY_WARMUP_EPOCHS] = {"training", "warmup_epochs", KEY_REAL, "0", 0, 100000, .searchable = true,
+                           .help = "rising from 0, before the schedule"},
+    [KEY_STEP_EPOCHS] = {"training", "step_epochs", KEY_REAL, "10", 0, 100000, .open_minimum = true,
+                         .searchable = true, .help = "schedule = step: epochs between two steps"},
+    [KEY_STEP_FACTOR] = {"training", "step_factor", KEY_REAL, "0.1", 0, 1, .open_minimum = true, .searchable = true,
+                         .help = "schedule = step: the rate is multiplied by it"},
+    [KEY_FINAL_RATE] = {"training", "final_rate", KEY_REAL, "0", 0, 1, .searchable = true,
+                        .help = "schedule = cosine: the end, as a share"},
+    [KEY_INITIALISATION] = {"training", "initialisation", KEY_CHOICE, "he", .choices = CHOICES("he", "xavier"),
+                            .searchable = true, .help = "of the weights"},
+    [KEY_SHIFT] = {"training", "shift", KEY_INT, "0", 0, 64, .searchable = true,
+                   .help = "augmentation: pixels moved at most"},
+    [KEY_FLIP] = {"training", "flip", KEY_REAL, "0", 0, 1, .searchable = true,
+                  .help = "augmentation: share mirrored left to right"},
+    [KEY_ERASE] = {"training", "erase", KEY_INT, "0", 0, 64, .searchable = true,
+                   .help = "augmentation: side of the erased box"},
+    [KEY_PRECISION] = {"training", "precision", KEY_CHOICE, "float32", .choices = CHOICES("float32", "float64"),
+                       .help = "of the arithmetic; float64 is for tests"},
+    [KEY_REPORT] = {"training", "report", KEY_CHOICE, "last", .choices = CHOICES("last", "best"),
+                    .help = "the epoch whose metrics count"},
+
+    [KEY_METHOD] = {"search", "method", KEY_CHOICE, "bo", .choices = CHOICES("bo", "random", "sobol"),
+                    .help = "bo: Bayesian optimisation"},
+    [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .help = "Sobol points before the model is used"},
+
+    [KEY_WORKERS] = {"run", "workers", KEY_INT, "auto", 1, 1024, .zero = "auto",
+                     .help = "trials at a time; auto: one per core"},
+    [KEY_DEVICES] = {"run", "devices", KEY_CHOICE, "auto", .choices = CHOICES("auto", "cpu"), .help = "what trains"},
+    [KEY_MAX_TIME] = {"run", "max_time", KEY_SECONDS, "none", 0, 1e9, .open_minimum = true, .zero = "none",
+                      .help = "90s, 12m, 1.5h, 2d: when to end"},
+    [KEY_STORE] = {"run", "store", KEY_CHOICE, "sqlite", .choices = CHOICES("sqlite"), .help = "what keeps the record"},
+};
+
+enum key_id key_find(const char *section, const char *name)
+{
+    for (int id = 0; id < KEY_COUNT; id++)
+        if (!strcmp(keys[id].section, section) && !strcmp(keys[id].name, name))
+            return (enum key_id)id;
+    return KEY_COUNT;
+}
+
+bool key_in_range(const struct key *key, double value)
+{
+    return value >= key->minimum && value <= key->maximum && !(key->open_minimum && value == key->minimum);
+}
+
+/* A name that can be a folder's: no slash, no blank, no leading dot or dash. */
+static bool is_file_name(const char *text)
+{
+    if (!isalnum((unsigned char)*text) && *text != '_')
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("._-", *text))
+            return false;
+    return true;
+}
+
+static bool is_choice(const struct key *key, const char *text)
+{
+    for (const char *const *choice = key->choices; *choice; choice++)
+        if (!strcmp(*choice, text))
+            return true;
+    return false;
+}
+
+static bool has_type_and_range(const struct key *key, const char *text)
+{
+    int64_t whole;
+    double real;
+    bool yes;
+    switch (key->type) {
+    case KEY_TEXT:
+        return is_file_name(text);
+    case KEY_PATH:
+        return true;
+    case KEY_INT:
+        return text_to_int(text, &whole) && key_in_range(key, (double)whole);
+    case KEY_REAL:
+        return text_to_real(text, &real) && key_in_range(key, real);
+    case KEY_SECONDS:
+        return text_to_seconds(text, &real) && key_in_range(key, real);
+    case KEY_BOOL:
+        return text_to_bool(text, &yes);
+    case KEY_CHOICE:
+        return is_choice(key, text);
+    }
+    return false;
+}
+
+static void append_range(const struct key *key, const char *noun, struct text *text)
+{
+    text_append(text, noun);
+    if (key->maximum == any_seed) {
+        text_append(text, ", 0 or more");
+        return;
+    }
+    text_append(text, key->open_minimum ? " above " : " from ");
+    text_append_real(text, key->minimum);
+    text_append(text, key->open_minimum ? ", at most " : " to ");
+    text_append_real(text, key->maximum);
+}
+
+void key_append_expectation(const struct key *key, struct text *text)
+{
+    switch (key->type) {
+    case KEY_TEXT:
+        text_append(text, "a name of letters, digits, \"_\", \"-\" and \".\"");
+        break;
+    case KEY_PATH:
+        text_append(text, "a folder");
+        break;
+    case KEY_INT:
+        append_range(key, "a whole number", text);
+        break;
+    case KEY_REAL:
+        append_range(key, "a number", text);
+        break;
+    case KEY_SECONDS:
+        text_append(text, "a time such as 90s, 12m, 1.5h or 2d");
+        break;
+    case KEY_BOOL:
+        text_append(text, "yes or no");
+        break;
+    case KEY_CHOICE:
+        for (size_t i = 0; key->choices[i]; i++)
+            text_format(text, "%s%s", i == 0 ? "" : key->choices[i + 1] ? ", " : " or ", key->choices[i]);
+        break;
+    }
+    if (key->zero)
+        text_format(text, ", or %s", key->zero);
+}
+
+bool key_accepts(const struct key *key, const char *text, struct text *expected)
+{
+    if ((key->zero && !strcmp(text, key->zero)) || has_type_and_range(key, text))
+        return true;
+    if (expected)
+        key_append_expectation(key, expected);
+    return false;
+}

@@ -1,0 +1,172 @@
+#include "space/study.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "space/study_parts.h"
+
+/* Sections beside [block NAME]. */
+static const char *const sections[] = {"study",      "data",   "space", "network",    "training",
+                                       "objectives", "search", "run",   "constraints"};
+enum { SECTIONS = sizeof sections / sizeof *sections };
+
+static bool is_section(const char *name)
+{
+    for (size_t i = 0; i < SECTIONS; i++)
+        if (!strcmp(sections[i], name))
+            return true;
+    return text_starts_with(name, "block ");
+}
+
+static nr_status check_sections(const struct config *config, struct log *log)
+{
+    char hint[CONFIG_HINT_SIZE];
+    for (size_t i = 0; i < config->sections; i++) {
+        const struct config_section *section = &config->section[i];
+        if (!is_section(section->name))
+            return config_error(log, config->path, section->line, section->name, NULL, "the section is unknown%s",
+                                config_hint(section->name, sections, SECTIONS, hint));
+    }
+    for (size_t i = 0; i < config->count; i++) { /* overrides may name what the file does not */
+        const struct config_entry *entry = &config->entry[i];
+        bool block = text_starts_with(entry->section, "block ");
+        if (entry->line == 0 && (block || !is_section(entry->section)))
+            return config_entry_error(log, entry, "the section \"%s\" %s%s", entry->section,
+                                      block ? "can be changed in the file only" : "is unknown",
+                                      config_hint(entry->section, sections, SECTIONS, hint));
+    }
+    return NR_OK;
+}
+
+/* Dimensions are columns of trials.csv beside these. */
+static nr_status check_column(const struct config_entry *entry, struct log *log)
+{
+    static const char *const columns[] = {"trial", "state", "cause"};
+    char base[CONFIG_LONGEST_LINE + 1] = "";
+    strncat(base, entry->key, strcspn(entry->key, "["));
+    bool taken = objective_is_known(base, false);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        taken |= !strcmp(columns[i], base);
+    return taken ? config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one") : NR_OK;
+}
+
+static nr_status read_space(struct study *study, struct log *log)
+{
+    nr_status status = NR_OK;
+    for (size_t i = 0; status == NR_OK && i < study->config.count; i++) {
+        const struct config_entry *entry = &study->config.entry[i];
+        if (strcmp(entry->section, "space"))
+            continue;
+        status = check_column(entry, log);
+        if (status == NR_OK)
+            status = space_add(&study->space, entry->key, entry->value, entry->file, entry->line, log);
+    }
+    if (status != NR_OK)
+        return status;
+    if (study->space.count)
+        return space_complete(&study->space, log);
+    log_error(log, "%s: [space] has no parameters; expected at least one, as in \"hidden1 = int 16..128 log\"",
+              study->config.path);
+    return NR_INVALID;
+}
+
+/* Conditions and lengths use dimensions, too. */
+static void mark_conditions(const struct space *space, bool *used)
+{
+    for (size_t d = 0; d < space->count; d++) {
+        const struct dimension *dimension = &space->dimension[d];
+        for (size_t other = 0; other < space->count; other++)
+            used[other] |= (dimension->condition && expression_uses(dimension->condition, other)) ||
+                           (dimension->length && !strcmp(space->dimension[other].name, dimension->length));
+    }
+}
+
+/* An element counts as used when any element of its vector is. */
+static nr_status check_unused(const struct study_reader *reader)
+{
+    const struct space *space = &reader->study->space;
+    mark_conditions(space, reader->used);
+    for (size_t d = 0; d < space->count; d++) {
+        const struct dimension *dimension = &space->dimension[d];
+        bool used = false;
+        for (size_t other = 0; other < space->count; other++)
+            used |= reader->used[other] && !strcmp(space->dimension[other].base, dimension->base);
+        if (used)
+            continue;
+        const char *names[KEY_COUNT];
+        size_t count = 0;
+        for (int id = 0; id < KEY_COUNT; id++)
+            if (keys[id].searchable)
+                names[count++] = keys[id].name;
+        const char *key = text_nearest(dimension->base, names, count);
+        return config_error(reader->log, dimension->file, dimension->line, "space", dimension->base,
+                            "the parameter is used nowhere; %s%s%s$%s%s", key ? "write \"" : "use ", key ? key : "",
+                            key ? " = " : "", dimension->base, key ? "\" in [training], or remove it"
+                                                                   : " in [network] or [training], or remove it");
+    }
+    return NR_OK;
+}
+
+/* Takes the configuration. */
+static nr_status build(struct config *config, struct log *log, struct study **out)
+{
+    struct study *study = mem_array(1, sizeof *study);
+    if (!study) {
+        config_clear(config);
+        return log_no_memory(log, "reading a study");
+    }
+    study->config = *config;
+    struct study_reader reader = {.study = study, .log = log};
+    nr_status status = check_sections(&study->config, log);
+    if (status == NR_OK)
+        status = read_space(study, log);
+    if (status == NR_OK) {
+        reader.used = mem_array(study->space.count, sizeof *reader.used);
+        status = reader.used ? settings_read(&reader) : log_no_memory(log, "reading a study");
+    }
+    if (status == NR_OK)
+        status = network_read(&reader);
+    if (status == NR_OK)
+        status = objectives_read(&reader);
+    if (status == NR_OK)
+        status = constraints_read(&reader);
+    if (status == NR_OK)
+        status = check_unused(&reader);
+    free(reader.used);
+    if (status == NR_OK)
+        *out = study;
+    else
+        study_destroy(study);
+    return status;
+}
+
+nr_status study_read(const char *path, const char *const *overrides, size_t count, struct log *log,
+                     struct study **out)
+{
+    struct config config;
+    nr_status status = config_read(path, overrides, count, log, &config);
+    return status == NR_OK ? build(&config, log, out) : status;
+}
+
+nr_status study_read_text(const char *content, const char *name, const char *const *overrides, size_t count,
+                          struct log *log, struct study **out)
+{
+    struct config config;
+    nr_status status = config_read_text(content, name, overrides, count, log, &config);
+    return status == NR_OK ? build(&config, log, out) : status;
+}
+
+void study_destroy(struct study *study)
+{
+    if (!study)
+        return;
+    for (int id = 0; id < KEY_COUNT; id++)
+        free(study->setting[id].text);
+    network_clear(&study->network);
+    objectives_clear(study);
+    constraints_clear(study);
+    space_clear(&study->space);
+    config_clear(&study->config);
+    free(study);
+}

@@ -1,0 +1,93 @@
+# What tools/run, tools/test, tools/get-data and .ci/run share. Sourced by bash scripts under `set -euo pipefail`.
+# shellcheck shell=bash disable=SC2034
+
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config zlib1g-dev libsqlite3-dev libjansson-dev libinih-dev
+    libopenblas-dev liblapacke-dev libdnnl-dev liblbfgs-dev libcerf-dev librandom123-dev nettle-dev libcmocka-dev)
+test_packages=(sqlite3 python3 curl ca-certificates)
+
+say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
+die() { say "$@"; exit 3; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        command -v sudo >/dev/null || die "needs root or sudo for: $*"
+        sudo "$@"
+    fi
+}
+
+# Runs a command, showing its output only when it fails.
+quietly() {
+    local output status=0
+    output=$(mktemp)
+    "$@" >"$output" 2>&1 || status=$?
+    [ "$status" -eq 0 ] || cat "$output" >&2
+    rm -f "$output"
+    return "$status"
+}
+
+# Installs those of the Debian packages that are missing. Touches no network when none is.
+need_packages() {
+    local missing=() package
+    if ! command -v dpkg-query >/dev/null; then
+        say "this is no Debian: see to it that these or their like are installed: $*"
+        return
+    fi
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    say "installing Debian packages: ${missing[*]}"
+    quietly as_root apt-get update || die "apt-get update failed; the packages above are needed"
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" ||
+        die "these packages could not be installed: ${missing[*]}"
+}
+
+# build NAME CMAKE_ARGS...: configures build/NAME where that is not done yet, and builds what changed.
+build() {
+    local folder=build/$1
+    shift
+    cd "$project" || die "$project is gone"
+    if [ ! -f "$folder/build.ninja" ]; then
+        say "building into $folder (the first time takes a minute or two)"
+        quietly cmake -B "$folder" "$@" || die "cmake failed: see above"
+    fi
+    quietly cmake --build "$folder" || die "the build failed: see above"
+}
+
+# Prints the folder of a data set, looking where the program looks; the first that exists.
+find_set() {
+    local place
+    for place in ${NASRUN_DATA:+"$NASRUN_DATA"} data "$project/data" /usr/share/datasets; do
+        if [ -e "$place/$1" ]; then
+            printf '%s\n' "$place/$1"
+            return
+        fi
+    done
+    return 1
+}
+
+is_known_set() { grep -q " $1/" "$project/tools/checksums"; }
+
+# Compares a folder's files, unpacked, with tools/checksums; says what differs.
+check_set() {
+    local name=$1 folder=$2 bytes sum path file found
+    while read -r bytes sum path; do
+        [ "${path%/*}" = "$name" ] || continue
+        file=$folder/${path#*/}
+        [ -e "$file" ] || file=$file.gz
+        if [ ! -e "$file" ]; then
+            say "$file: missing"
+            return 1
+        fi
+        found=$(gzip -cdf <"$file" 2>/dev/null | sha256sum) || found=damaged
+        if [ "${found%% *}" != "$sum" ]; then
+            say "$file: unpacked, $(gzip -cdf <"$file" 2>/dev/null | wc -c || true) bytes with another SHA-256 than" \
+                "the expected $bytes bytes of $name"
+            return 1
+        fi
+    done <"$project/tools/checksums"
+}
