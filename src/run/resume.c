@@ -1,0 +1,158 @@
+/* Where a study stands: begins an empty store, or brings optimizer and results to where the event log ends. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "run/files.h"
+#include "run/state.h"
+
+static const char *end_of_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+    return end ? end : line + strlen(line);
+}
+
+/* Whether the line that starts at `line` is one of `text`'s lines. */
+static bool has_line(const char *text, const char *line)
+{
+    size_t length = (size_t)(end_of_line(line) - line);
+    for (const char *start = text; *start; start = end_of_line(start) + (*end_of_line(start) == '\n'))
+        if ((size_t)(end_of_line(start) - start) == length && !memcmp(start, line, length))
+            return true;
+    return false;
+}
+
+/* The first line of `text` that `other` lacks; NULL when there is none. */
+static char *first_difference(const char *text, const char *other)
+{
+    for (const char *start = text; *start; start = end_of_line(start) + (*end_of_line(start) == '\n'))
+        if (!has_line(other, start))
+            return strndup(start, (size_t)(end_of_line(start) - start));
+    return NULL;
+}
+
+nr_status search_compare(const struct study *study, const struct store_study *recorded, const char *folder,
+                         struct log *log)
+{
+    char *identity = study_identity(study);
+    if (!identity)
+        return log_no_memory(log, "comparing configurations");
+    if (!strcmp(identity, recorded->identity)) {
+        free(identity);
+        return NR_OK;
+    }
+    char *now = first_difference(identity, recorded->identity);
+    char *before = first_difference(recorded->identity, identity);
+    log_error(log,
+              "%s holds a study of another configuration: it has \"%s\", %s has \"%s\". Only [run] and study.trials may "
+              "change; use --fresh to move the old run aside, or --out for another folder",
+              folder, before ? before : "(nothing there)", study->config.path, now ? now : "(nothing there)");
+    free(before);
+    free(now);
+    free(identity);
+    return NR_INVALID;
+}
+
+static nr_status begin(struct search *search, const char *configuration)
+{
+    char *identity = study_identity(search->study);
+    if (!identity)
+        return log_no_memory(search->log, "beginning the study");
+    struct store_study study = {.name = study_text(search->study, KEY_STUDY_NAME),
+                                .identity = identity,
+                                .configuration = configuration,
+                                .version = NASRUN_VERSION,
+                                .device = "cpu",
+                                .data_name = search->preparation.dataset->name,
+                                .data_digest = search->preparation.dataset->digest,
+                                .seed = (int64_t)study_seed(search->study)};
+    for (size_t i = 0; i < search->study->objectives; i++)
+        study.objective[i] = search->study->objective[i].name;
+    nr_status status = store_begin(search->store, &study);
+    free(identity);
+    return status;
+}
+
+/* The images are the ones that the finished trials saw. */
+static nr_status compare_data(const struct search *search, const struct store_study *recorded)
+{
+    const struct dataset *dataset = search->preparation.dataset;
+    if (!strcmp(dataset->digest, recorded->data_digest))
+        return NR_OK;
+    log_error(search->log,
+              "%s: this study was begun with other data: the SHA-256 of %s is %s here, %s was recorded", search->folder,
+              dataset->name, dataset->digest, recorded->data_digest);
+    return NR_INVALID;
+}
+
+static nr_status replay(void *context, const struct store_event *event, const struct store_trial *trial)
+{
+    struct search *search = context;
+    struct record *record = &search->results.record[event->trial - 1];
+    if (!strcmp(event->kind, "suggest"))
+        return optimizer_restore(search->optimizer, event->trial, record->point, trial->method, trial->fit);
+    if (strcmp(event->kind, "finish") != 0)
+        return NR_OK;
+    if (trial->status != TRIAL_DONE)
+        return optimizer_fail(search->optimizer, event->trial);
+    double variance[STORE_MAX_VALUES];
+    search_variances(search, trial->value, variance);
+    return optimizer_tell(search->optimizer, event->trial, trial->value, variance);
+}
+
+/* Trials that were running when the last run ended go on first. Weights without an end in the record are left by a kill between
+ * the two: their trial writes them again. */
+static nr_status collect_unfinished(struct search *search)
+{
+    nr_status status = NR_OK;
+    for (size_t i = 0; i < search->results.count && status == NR_OK; i++) {
+        struct record *record = &search->results.record[i];
+        char *weights = files_weights(search->folder, record->trial);
+        bool has_weights = weights && file_exists(weights);
+        free(weights);
+        if (record->status == TRIAL_DONE && has_weights)
+            status = search_keep_files(search, record->trial);
+        if (record->status != TRIAL_RUNNING && record->status != TRIAL_QUEUED)
+            continue;
+        if (record->status == TRIAL_RUNNING)
+            status = store_requeue(search->store, record->trial);
+        record->status = TRIAL_QUEUED;
+        if (status == NR_OK)
+            status = search_wait_for(search, record->trial);
+    }
+    return status;
+}
+
+nr_status search_restore(struct search *search)
+{
+    struct store_study recorded;
+    char *configuration = files_render_configuration(search->study);
+    if (!configuration)
+        return log_no_memory(search->log, "beginning the study");
+    nr_status status = store_study(search->store, &recorded);
+    if (status == NR_NOT_FOUND) {
+        search->results = (struct results){.study = search->study};
+        status = begin(search, configuration);
+        goto end;
+    }
+    if (status == NR_OK)
+        status = search_compare(search->study, &recorded, search->folder, search->log);
+    if (status == NR_OK)
+        status = compare_data(search, &recorded);
+    if (status == NR_OK)
+        status = store_set_configuration(search->store, configuration);
+    if (status == NR_OK)
+        status = results_load(search->store, search->study, search->log, &search->results);
+    if (status == NR_OK)
+        status = store_elapsed(search->store, &search->spent);
+    if (status == NR_OK)
+        status = store_events(search->store, 0, replay, search);
+    if (status == NR_OK)
+        status = collect_unfinished(search);
+end:
+    free(configuration);
+    return status;
+}

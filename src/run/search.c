@@ -1,0 +1,456 @@
+#include "run/search.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "run/files.h"
+#include "run/state.h"
+
+enum { REFRESH_MS = 200, STOP_PATIENCE_S = 20, FAILURES_LOOKED_AT = 10 };
+static const double most_failures = 0.8; /* of the ended trials: more than that is no search */
+
+const char *search_end_name(enum search_end end)
+{
+    static const char *const names[] = {
+#define X(name, word, text) word,
+        SEARCH_END_LIST(X)
+#undef X
+    };
+    return names[end];
+}
+
+const char *search_end_text(enum search_end end)
+{
+    static const char *const texts[] = {
+#define X(name, word, text) text,
+        SEARCH_END_LIST(X)
+#undef X
+    };
+    return texts[end];
+}
+
+double search_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double search_wall_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double search_elapsed(const struct search *search)
+{
+    return search->spent + (search_now() - search->began);
+}
+
+nr_status search_wait_for(struct search *search, int64_t trial)
+{
+    if (mem_grow(&search->waiting, &search->waiting_capacity, search->waitings + 1, sizeof *search->waiting) != NR_OK)
+        return log_no_memory(search->log, "queueing a trial");
+    search->waiting[search->waitings++] = trial;
+    return NR_OK;
+}
+
+static bool stopping(const struct search *search)
+{
+    return search->stop_asked > 0;
+}
+
+/* Workers stop at their next step and keep their checkpoints; the loop ends when the last has answered. */
+static void stop(struct search *search, enum search_end why)
+{
+    if (stopping(search))
+        return;
+    search->end = why;
+    search->stop_asked = search_now();
+    pool_stop(&search->pool);
+}
+
+/* Asks the optimiser for one more trial and records it; NR_EXHAUSTED when there is none. */
+static nr_status suggest(struct search *search, int64_t *trial)
+{
+    struct suggestion suggestion;
+    struct plan *plan;
+    struct recipe recipe;
+    struct text point = {0}, summary = {0};
+    char identity[OPTIM_IDENTITY_SIZE];
+    int64_t number = (int64_t)search->results.count + 1;
+    double start = search_now();
+    nr_status status = optimizer_suggest(search->optimizer, number, &suggestion);
+    search->suggesting += search_now() - start;
+    if (status != NR_OK)
+        return status;
+    status = problem_plan(&search->preparation.problem, suggestion.point, NULL, &plan, &recipe);
+    if (status != NR_OK)
+        return status;
+    point_append_text(&search->study->space, suggestion.point, &point);
+    plan_append_summary(plan, &summary);
+    problem_identity(plan, &recipe, identity);
+    struct store_trial row = {.trial = number,
+                              .status = TRIAL_QUEUED,
+                              .cause = "",
+                              .point = point.data ? point.data : "",
+                              .identity = identity,
+                              .summary = summary.data ? summary.data : "",
+                              .method = suggestion.method,
+                              .fit = suggestion.fit,
+                              .note = suggestion.note,
+                              .attempt = 1,
+                              .seconds = 0,
+                              .started = NAN,
+                              .ended = NAN};
+    for (size_t i = 0; i < STORE_MAX_VALUES; i++)
+        row.value[i] = i < search->study->objectives
+                           ? problem_exact(search->study->objective[i].name, plan, &recipe)
+                           : NAN;
+    status = point.failed || summary.failed ? log_no_memory(search->log, "recording a suggestion") : NR_OK;
+    if (status == NR_OK)
+        status = store_suggest(search->store, &row);
+    if (status == NR_OK)
+        status = results_add(&search->results, &row, search->log);
+    *trial = number;
+    text_clear(&summary);
+    text_clear(&point);
+    plan_destroy(plan);
+    return status;
+}
+
+static nr_status start_trial(struct search *search, struct pool_worker *worker, int64_t trial)
+{
+    struct record *record = &search->results.record[trial - 1];
+    char owner[48];
+    snprintf(owner, sizeof owner, "process %ld", (long)worker->process);
+    nr_status status = store_start(search->store, trial, record->attempt, owner);
+    if (status != NR_OK)
+        return status;
+    record->status = TRIAL_RUNNING;
+    if (isnan(record->started))
+        record->started = search_wall_clock();
+    pool_train(worker, trial, record->point_text);
+    return NR_OK;
+}
+
+/* Every idle worker gets a trial: one that waits, or a new one. */
+static nr_status assign(struct search *search)
+{
+    int64_t most = study_int(search->study, KEY_TRIALS, NULL);
+    struct pool_worker *worker;
+    while (!stopping(search) && (worker = pool_idle(&search->pool))) {
+        int64_t trial;
+        if (search->waitings) {
+            trial = search->waiting[0];
+            memmove(search->waiting, search->waiting + 1, --search->waitings * sizeof *search->waiting);
+        } else if ((int64_t)search->results.count < most && !search->exhausted) {
+            nr_status status = suggest(search, &trial);
+            if (status == NR_EXHAUSTED) {
+                search->exhausted = true;
+                return NR_OK;
+            }
+            if (status != NR_OK)
+                return status;
+        } else {
+            return NR_OK;
+        }
+        nr_status status = start_trial(search, worker, trial);
+        if (status != NR_OK)
+            return status;
+    }
+    return NR_OK;
+}
+
+static nr_status on_message(void *context, struct pool_worker *worker, const json_t *message)
+{
+    struct search *search = context;
+    const char *type = channel_get_text(message, "type");
+    (void)worker;
+    if (!strcmp(type, "epoch"))
+        return search_on_epoch(search, message);
+    if (!strcmp(type, "end"))
+        return search_on_end(search, message);
+    return NR_OK;
+}
+
+static nr_status on_gone(void *context, int64_t trial, const char *how)
+{
+    struct search *search = context;
+    if (!stopping(search))
+        log_warning(search->log, "a worker %s", how);
+    return search_on_lost(search, trial, how);
+}
+
+static void on_signal(void *context)
+{
+    struct search *search = context;
+    if (stopping(search))
+        search->stop_asked = search_now() - STOP_PATIENCE_S; /* the second time: at once */
+    stop(search, SEARCH_INTERRUPTED);
+}
+
+static bool too_many_failures(const struct search *search)
+{
+    size_t failed = results_count(&search->results, TRIAL_FAILED);
+    size_t ended = failed + results_count(&search->results, TRIAL_DONE);
+    return ended >= FAILURES_LOOKED_AT && (double)failed > most_failures * (double)ended;
+}
+
+/* Whether nothing is left to do; sets why. */
+static bool finished(struct search *search)
+{
+    int64_t most = study_int(search->study, KEY_TRIALS, NULL);
+    if (search->waitings || pool_busy(&search->pool))
+        return false;
+    if (stopping(search))
+        return true;
+    if ((int64_t)search->results.count >= most)
+        search->end = SEARCH_TRIALS;
+    else if (search->exhausted)
+        search->end = SEARCH_EXHAUSTED;
+    else
+        return false;
+    return true;
+}
+
+static nr_status loop(struct search *search, int signals)
+{
+    const struct pool_events events = {.message = on_message, .gone = on_gone, .signal = on_signal, .context = search};
+    double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
+    for (;;) {
+        nr_status status = stopping(search) ? NR_OK : pool_fill(&search->pool);
+        if (status == NR_OK)
+            status = assign(search);
+        if (status != NR_OK)
+            return status;
+        if (stopping(search) && (!pool_busy(&search->pool) || search_now() - search->stop_asked > STOP_PATIENCE_S))
+            return NR_OK;
+        if (!stopping(search) && finished(search))
+            return NR_OK;
+        status = pool_receive(&search->pool, signals, REFRESH_MS, &events);
+        if (status != NR_OK)
+            return status;
+        if (most_time > 0 && search_elapsed(search) >= most_time)
+            stop(search, SEARCH_TIME);
+        if (too_many_failures(search))
+            stop(search, SEARCH_FAILURES);
+        search_show_progress(search);
+    }
+}
+
+/* Whether there is nothing left to do for a study that was run before. */
+static bool complete(const struct search *search, const char *end)
+{
+    size_t unfinished =
+        results_count(&search->results, TRIAL_QUEUED) + results_count(&search->results, TRIAL_RUNNING);
+    double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
+    if (unfinished == 0 && (int64_t)search->results.count >= study_int(search->study, KEY_TRIALS, NULL))
+        return true;
+    if (unfinished == 0 && !strcmp(end, search_end_name(SEARCH_EXHAUSTED)))
+        return true;
+    return !strcmp(end, search_end_name(SEARCH_TIME)) && most_time > 0 && search->spent >= most_time;
+}
+
+static enum search_end end_by_name(const char *name)
+{
+    for (enum search_end end = 0; end < SEARCH_ENDS; end++)
+        if (!strcmp(name, search_end_name(end)))
+            return end;
+    return SEARCH_TRIALS;
+}
+
+/* A finished study said again prints its result, without data, workers or a single write. */
+static nr_status show_if_complete(struct search *search, bool *shown)
+{
+    struct store_study recorded;
+    struct store *store = NULL;
+    char *path = file_join(search->folder, STUDY_DATABASE);
+    if (!path)
+        return log_no_memory(search->log, search->folder);
+    nr_status status = file_exists(path) ? store_open(path, true, search->log, &store) : NR_NOT_FOUND;
+    free(path);
+    if (status == NR_OK)
+        status = store_study(store, &recorded);
+    if (status == NR_OK)
+        status = search_compare(search->study, &recorded, search->folder, search->log);
+    if (status == NR_OK)
+        status = results_load(store, search->study, search->log, &search->results);
+    if (status == NR_OK)
+        status = store_elapsed(store, &search->spent);
+    if (status == NR_OK && complete(search, store_end(store))) {
+        search->end = end_by_name(store_end(store));
+        *shown = true;
+    } else {
+        results_clear(&search->results);
+        search->results.study = search->study;
+    }
+    store_close(store);
+    return status == NR_NOT_FOUND ? NR_OK : status;
+}
+
+/* The folder, the store in it and the lock. What fails here is input: nothing has been trained yet. */
+static nr_status open_folder(struct search *search)
+{
+    nr_status status = NR_OK;
+    if (search->options->fresh && file_exists(search->folder)) {
+        char *moved;
+        status = files_move_aside(search->folder, search->log, &moved);
+        if (status == NR_OK) {
+            log_info(search->log, "the old run was moved to %s", moved);
+            free(moved);
+        }
+    }
+    static const char *const parts[] = {"", "checkpoints", "weights"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && status == NR_OK; i++) {
+        char *part = file_join(search->folder, parts[i]);
+        status = part ? file_make_folder(part, search->log) : log_no_memory(search->log, search->folder);
+        free(part);
+    }
+    char *path = file_join(search->folder, STUDY_DATABASE);
+    if (status == NR_OK)
+        status = path ? store_open(path, false, search->log, &search->store)
+                      : log_no_memory(search->log, search->folder);
+    if (status == NR_OK)
+        status = store_lock(search->store);
+    free(path);
+    return status == NR_IO ? NR_INVALID : status;
+}
+
+static nr_status create_optimizer(struct search *search)
+{
+    static const enum optim_method methods[] = {METHOD_BO, METHOD_RANDOM, METHOD_SOBOL}; /* in the key's order */
+    struct optim_options options = {.method = methods[study_choice(search->study, KEY_METHOD, NULL)],
+                                    .seed = study_seed(search->study),
+                                    .initial = study_int(search->study, KEY_INITIAL, NULL)};
+    return optimizer_create(&search->preparation.problem.optim, &options, search->log, &search->optimizer);
+}
+
+static size_t workers(const struct search *search)
+{
+    int64_t count = study_int(search->study, KEY_WORKERS, NULL);
+    int64_t left = study_int(search->study, KEY_TRIALS, NULL) - (int64_t)search->results.count;
+    left += (int64_t)search->waitings;
+    if (count == 0)
+        count = pool_automatic_size();
+    return (size_t)(count < left ? count : left > 0 ? left : 1);
+}
+
+static void record_elapsed(struct search *search)
+{
+    if (store_set_elapsed(search->store, search_elapsed(search)) != NR_OK)
+        log_warning(search->log, "the time spent could not be recorded");
+}
+
+/* Signals come through a descriptor, so that there is no handler and no global. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static nr_status train_all(struct search *search)
+{
+    char *configuration = files_render_configuration(search->study);
+    char *log_path = file_join(search->folder, STUDY_LOG);
+    nr_status status = configuration && log_path ? log_add_file(search->log, log_path)
+                                                 : log_no_memory(search->log, "starting workers");
+    if (status == NR_OK)
+        status = pool_create(workers(search), search->options->program, log_path, configuration, search->folder,
+                             search->preparation.dataset->descriptor, search->log, &search->pool);
+    if (status == NR_OK)
+        status = store_set_end(search->store, "");
+    if (status == NR_OK) {
+        int signals = open_signals();
+        search_announce(search);
+        status = loop(search, signals);
+        pool_clear(&search->pool);
+        close(signals);
+    }
+    record_elapsed(search);
+    free(log_path);
+    free(configuration);
+    return status;
+}
+
+static nr_status finish(struct search *search)
+{
+    nr_status status = store_set_end(search->store, search_end_name(search->end));
+    if (status == NR_OK)
+        status = search_write_tables(search, true);
+    log_info(search->log, "ended: %s; %zu trials done, %zu failed; %.1f s, of which the optimiser took %.3f s",
+             search_end_text(search->end), results_count(&search->results, TRIAL_DONE),
+             results_count(&search->results, TRIAL_FAILED), search_now() - search->began, search->suggesting);
+    return status;
+}
+
+static nr_status verdict(const struct search *search)
+{
+    if (search->end == SEARCH_INTERRUPTED)
+        return NR_INTERRUPTED;
+    if (search->end == SEARCH_FAILURES || results_count(&search->results, TRIAL_DONE) == 0)
+        return NR_NO_RESULT;
+    return NR_OK;
+}
+
+static nr_status run(struct search *search)
+{
+    bool shown = false;
+    nr_status status = template_check(search->study, search->log);
+    if (status == NR_OK && !search->options->fresh)
+        status = show_if_complete(search, &shown);
+    if (status != NR_OK)
+        return status;
+    if (!shown) {
+        status = preparation_create(search->study, search->log, &search->preparation);
+        if (status == NR_OK)
+            status = open_folder(search);
+        if (status == NR_OK)
+            status = create_optimizer(search);
+        if (status == NR_OK)
+            status = search_restore(search);
+        if (status == NR_OK)
+            status = train_all(search);
+        if (status == NR_OK)
+            status = finish(search);
+    }
+    if (status == NR_OK)
+        status = search_summarise(search);
+    return status == NR_OK ? verdict(search) : status;
+}
+
+nr_status search_run(const struct study *study, const struct search_options *options)
+{
+    struct search search = {.study = study,
+                            .options = options,
+                            .log = options->log,
+                            .folder = options->folder ? mem_copy_string(options->folder)
+                                                      : files_default_folder(study),
+                            .results.study = study,
+                            .began = search_now(),
+                            .end = SEARCH_TRIALS};
+    nr_status status = search.folder ? run(&search) : log_no_memory(options->log, "starting the search");
+    optimizer_destroy(search.optimizer);
+    store_close(search.store);
+    results_clear(&search.results);
+    preparation_clear(&search.preparation);
+    free(search.kept);
+    free(search.waiting);
+    free(search.folder);
+    return status;
+}
