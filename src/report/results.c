@@ -51,7 +51,8 @@ nr_status results_add(struct results *results, const struct store_trial *trial, 
                             .epochs = trial->epochs,
                             .seconds = trial->seconds,
                             .started = trial->started,
-                            .ended = trial->ended};
+                            .ended = trial->ended,
+                            .accuracy = NAN};
     memcpy(record.value, trial->value, sizeof record.value);
     nr_status status = complete && record.point ? point_parse(space, record.point_text, log, record.point)
                                                 : log_no_memory(log, "reading trials");

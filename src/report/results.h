@@ -19,6 +19,7 @@ struct record {
     double value[STORE_MAX_VALUES];                                      /* by objective; NaN unknown */
     int64_t attempt, epochs;
     double seconds, started, ended;
+    double accuracy; /* of the last epoch that the driver heard of, NaN before; not loaded */
 };
 
 struct results {

@@ -1,8 +1,9 @@
 #include "run/worker.h"
 
-#include <math.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,7 +14,6 @@
 #include "run/channel.h"
 #include "run/files.h"
 #include "run/problem.h"
-#include "train/checkpoint.h"
 #include "train/trial.h"
 
 struct worker {
@@ -97,23 +97,22 @@ static bool on_epoch(void *context, const struct epoch_metrics *metrics)
                                 channel_real(metrics->validation_accuracy), "learning_rate",
                                 channel_real(metrics->learning_rate), "seconds", channel_real(metrics->seconds));
     if (channel_send(&worker->channel, message) != NR_OK)
-        worker->stopped = true; /* the driver is gone */
-    return !worker->stopped;
+        worker->stopped = true; /* the driver is gone: should_stop() says so before the next step */
+    return true;
 }
 
-/* The final weights without the optimizer's vectors, safe on disk before the driver hears of the end. */
-static nr_status keep_weights(struct worker *worker, const struct plan *plan, const struct recipe *recipe,
-                              const char *checkpoint_path)
+/* The last checkpoint of a finished trial is its weights, on disk already: a second name for the file keeps them when the driver
+ * deletes the checkpoint, and leaves the checkpoint for a resume should the driver never hear of the end. */
+static nr_status keep_weights(struct worker *worker, const char *checkpoint)
 {
-    struct checkpoint checkpoint;
+    nr_status status = NR_OK;
     char *path = files_weights(worker->folder, worker->trial);
     if (!path)
         return log_no_memory(worker->log, "keeping weights");
-    nr_status status =
-        checkpoint_read(checkpoint_path, plan, recipe_optimizer_slots(recipe), worker->log, &checkpoint);
-    if (status == NR_OK) {
-        status = checkpoint_write(path, &checkpoint, plan, worker->split, false, true, worker->log);
-        checkpoint_clear(&checkpoint);
+    (void)unlink(path); /* left by a kill: the same bits */
+    if (link(checkpoint, path) != 0) {
+        log_error(worker->log, "%s: cannot be made: %s", path, strerror(errno));
+        status = NR_IO;
     }
     free(path);
     return status;
@@ -144,7 +143,7 @@ static void train(struct worker *worker, struct trial_result *result)
                                 .context = worker};
     nr_status status = trial_run(&trial, worker->log, result);
     if (status == NR_OK && result->status == NR_OK)
-        status = keep_weights(worker, plan, &recipe, checkpoint);
+        status = keep_weights(worker, checkpoint);
     if (status != NR_OK && result->status == NR_OK) {
         result->status = status;
         snprintf(result->cause, sizeof result->cause, "%.150s", log_text(worker->log));
