@@ -76,8 +76,8 @@ struct plan {
     char identity[33];   /* canonical: the same for the same network written two ways; 32 hexadecimal digits */
 };
 
-/* Checks what needs no point: operators, attributes and their types, begin/end of residuals, blocks that exist. Once,
- * after study_read(). NR_INVALID with file and line. */
+/* Checks what needs no point: operators, attributes, the values that parameters can give them, begin/end of residuals.
+ * Once, after study_read(). NR_INVALID with file and line. */
 nr_status template_check(const struct study *study, struct log *log) NR_MUST_CHECK;
 /* NR_INFEASIBLE when the point gives no network (kernel larger than its input, size shrunk to nothing, groups that do
  * not divide, a residual whose ends differ, a last layer that does not give one value per class); `reason` (may be

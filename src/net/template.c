@@ -28,8 +28,8 @@ static nr_status refuse(const struct check *check, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    log_error(check->log, "%s:%d: %s%s%s: %s", spec->file ? spec->file : "", spec->line, spec->kind,
-              spec->word ? " " : "", spec->word ? spec->word : "", sentence);
+    log_error(check->log, "%s:%d: %s%s%s: %s", spec->file, spec->line, spec->kind, spec->word ? " " : "",
+              spec->word ? spec->word : "", sentence);
     return NR_INVALID;
 }
 
@@ -174,11 +174,7 @@ static nr_status check_attributes(const struct check *check, const struct operat
 {
     const struct layer_spec *spec = check->spec;
     for (size_t i = 0; i < spec->attributes; i++) {
-        const struct attribute *given = &spec->attribute[i];
-        for (size_t k = 0; k < i; k++)
-            if (!strcmp(spec->attribute[k].key, given->key))
-                return refuse(check, "attribute `%s` is given twice", given->key);
-        nr_status status = check_known(check, operator, given);
+        nr_status status = check_known(check, operator, & spec->attribute[i]);
         if (status != NR_OK)
             return status;
     }
@@ -259,31 +255,23 @@ static int64_t most_repeats(const struct check *check, const char *text)
     return (int64_t)value;
 }
 
+/* That blocks exist and hold no blocks, study_read() has checked. */
 static nr_status check_block(struct check *check)
 {
     const struct network_template *network = &check->study->network;
     const struct layer_spec *spec = check->spec;
-    enum { MOST_NAMES = 32 };
-    const char *names[MOST_NAMES];
-    char hint[96];
-    size_t count;
-    if (check->in_block)
-        return refuse(check, "a block cannot hold another block");
     nr_status status = check_attributes(check, &operator_specs[ROW_BLOCK]);
-    if (status != NR_OK)
-        return status;
-    for (size_t i = 0; i < network->blocks; i++) {
+    if (status == NR_OK && spec->word)
+        return refuse(check, "unexpected word `%s`; attributes are written name=value", spec->word);
+    for (size_t i = 0; i < network->blocks && status == NR_OK; i++) {
         if (strcmp(network->block[i].name, spec->kind))
             continue;
         struct check inside = *check;
         inside.in_block = true;
         inside.most_repeats = most_repeats(check, given_value(spec, "repeat"));
-        return check_list(&inside, &network->block[i].layers);
+        status = check_list(&inside, &network->block[i].layers);
     }
-    for (count = 0; count < network->blocks && count < MOST_NAMES; count++)
-        names[count] = network->block[count].name;
-    return refuse(check, "there is no section [block %s]%s", spec->kind,
-                  suggest(spec->kind, names, count, hint, sizeof hint));
+    return status;
 }
 
 static nr_status check_list(struct check *check, const struct layer_list *list)
@@ -304,9 +292,5 @@ static nr_status check_list(struct check *check, const struct layer_list *list)
 nr_status template_check(const struct study *study, struct log *log)
 {
     struct check check = {.study = study, .log = log};
-    if (study->network.layers.count == 0) {
-        log_error(log, "[network] has no layers, expected at least `layer = dense units=classes`");
-        return NR_INVALID;
-    }
     return check_list(&check, &study->network.layers);
 }
