@@ -4,7 +4,9 @@
 
 /* Before a loop whose iterations touch no element of one another, though pointers may be equal: spares the check at run
  * time, which would send work in place to the scalar loop. */
-#ifdef __clang__
+#if defined(__clang__) && defined(NR_DOUBLE)
+#define LOOP_INDEPENDENT /* calls of the C library are not vectorised, and clang would complain */
+#elif defined(__clang__)
 #define LOOP_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define LOOP_INDEPENDENT _Pragma("GCC ivdep")

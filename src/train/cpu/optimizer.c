@@ -65,15 +65,16 @@ VEC_INLINE vec ratio(vec m, vec v, vec epsilon)
 }
 
 struct adam_factors {
-    real beta1, beta2, rate, epsilon, coupled_decay, decoupled;
+    real beta1, rest1, beta2, rest2; /* rest = 1 - beta, not rounded twice: 1 - 0.999f is off by 1 in 20,000 */
+    real rate, epsilon, coupled_decay, decoupled;
 };
 
 static void adam(struct network *network, const struct adam_factors *factors, real clip)
 {
     real *const w = network->parameter, *const m = network->slot[0], *const v = network->slot[1];
     const real *const g = network->gradient;
-    const vec beta1 = vec_set(factors->beta1), rest1 = vec_set(1 - factors->beta1);
-    const vec beta2 = vec_set(factors->beta2), rest2 = vec_set(1 - factors->beta2);
+    const vec beta1 = vec_set(factors->beta1), rest1 = vec_set(factors->rest1);
+    const vec beta2 = vec_set(factors->beta2), rest2 = vec_set(factors->rest2);
     const vec rate = vec_set(factors->rate), epsilon = vec_set(factors->epsilon), scale = vec_set(clip);
     const vec decay = vec_set(factors->coupled_decay), shrink = vec_set(factors->decoupled);
     for (size_t i = 0; i < network->parameters; i += LANES) {
@@ -111,7 +112,9 @@ static struct adam_factors adam_prepare(const struct recipe *recipe, double rate
     double t = (double)step + 1, correction1 = 1 - pow(recipe->beta1, t), correction2 = sqrt(1 - pow(recipe->beta2, t));
     bool decoupled = recipe->optimizer == OPTIMIZER_ADAMW;
     return (struct adam_factors){.beta1 = (real)recipe->beta1,
+                                 .rest1 = (real)(1 - recipe->beta1),
                                  .beta2 = (real)recipe->beta2,
+                                 .rest2 = (real)(1 - recipe->beta2),
                                  .rate = (real)(rate * correction2 / correction1),
                                  .epsilon = (real)(recipe->epsilon * correction2),
                                  .coupled_decay = decoupled ? 0 : (real)recipe->weight_decay,
