@@ -202,7 +202,7 @@ static nr_status set_step(const struct declaration *at, const char *text, struct
     double steps = floor((out->high - out->low) / out->step * (1 + 1e-12) + 1e-9);
     if (steps >= most_grid)
         return refuse(at, "has more than %.0f values with that step; leave the step out", most_grid);
-    out->high = fmin(out->high, out->low + steps * out->step);
+    out->high = fmin(out->high, dimension_round(out->low + steps * out->step, out->decimals));
     return NR_OK;
 }
 
@@ -255,11 +255,9 @@ static nr_status parse_range(const struct declaration *at, char *rest, struct di
         status = parse_bound(at, out, take_word(&options), "upper", &out->high);
     if (status == NR_OK && out->low > out->high)
         status = refuse(at, "is a reversed range; write the lower bound first");
-    if (status == NR_OK)
-        status = parse_range_options(at, options, out);
     if (status == NR_OK && out->kind == DIM_REAL)
         out->decimals = choose_decimals(out->low, out->high);
-    return status;
+    return status == NR_OK ? parse_range_options(at, options, out) : status;
 }
 
 /* "width[blocks]" into base and length; a plain name has no length. */

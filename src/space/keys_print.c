@@ -1,32 +1,32 @@
 /* `nasrun help config`: the table of keys.c, and the grammar of the sections with keys of one's own. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "space/keys.h"
 
 static const char introduction[] =
-    "A configuration is an INI file: [sections] of \"key = value\" lines. A line that begins with ; or # is a comment, and\n"
-    "what follows \" ;\" on a line. `--set section.key=value` replaces a value (not layers). $ before a default: the key may\n"
-    "also be a parameter of [space], as in learning_rate = $learning_rate.\n";
+    "A configuration is an INI file: [sections] of \"key = value\" lines. A line that begins with ; or # is\n"
+    "a comment, and so is what follows \" ;\" on a line. `--set section.key=value` replaces a value.\n"
+    "Columns: key, values, default, meaning. A * marks keys that may also be a parameter of [space], as\n"
+    "in learning_rate = $learning_rate. Keys without a default must be given.\n";
 
 static const char grammar[] =
     "\n"
     "[space]  the parameters that are searched, each used somewhere as $name\n"
     "  hidden      = int 16..128 log             whole numbers; log: equal factors get equal shares\n"
-    "  rate        = real 0..0.5                 numbers; log and step as for int\n"
-    "  momentum    = real 0.8..0.99 step 0.01    0.8, 0.81, ... 0.99\n"
+    "  rate        = real 0..0.5                 numbers; log as for int\n"
+    "  momentum    = real 0.8..0.99 step 0.01    0.8, 0.81, ... 0.99; ints have steps, too\n"
     "  batch_size  = ordered 32, 64, 128         levels in an order\n"
     "  activation  = choice relu, gelu           levels without an order\n"
     "  norm        = bool                        yes or no\n"
     "  decay       = fixed 5e-4                  one value\n"
-    "  momentum    = real 0..0.9 if optimizer = sgd   exists only where the condition holds\n"
+    "  beta1       = real 0..0.9 if optimizer = adam    exists only where the condition holds\n"
     "  width[blocks] = int 8..64                 one per block: width[0], width[1], ...\n"
     "\n"
     "[network]  the layers from first to last\n"
-    "  layer = dense units=$hidden activation=relu    a kind, then attributes; $name is the parameter's value\n"
-    "  layer = dense units=classes                    as many outputs as the data have classes\n"
-    "  layer = batchnorm if=$norm                     left out where $norm is no\n"
-    "  block = stage repeat=$blocks                   the layers of [block stage], so many times\n"
+    "  layer = dense units=$hidden activation=relu   kind, attributes; $name is the parameter's value\n"
+    "  layer = dense units=classes                   as many outputs as the data have classes\n"
+    "  layer = batchnorm if=$norm                    left out where $norm is no\n"
+    "  block = stage repeat=$blocks                  the layers of [block stage], so many times\n"
     "\n"
     "[block NAME]  layers; a vector's $width is the element of this repetition\n"
     "  layer = conv channels=$width kernel=3 padding=same\n"
@@ -40,46 +40,69 @@ static const char grammar[] =
     "  memory       = minimize                   bytes needed to train; exact\n"
     "\n"
     "[constraints]  networks outside of them are never trained\n"
-    "  parameters = <= 200000                    a bound on an exact quantity: <=, <, >=, >; two with \"and\"\n"
+    "  parameters = <= 200000                    a bound on an exact quantity: <= < >= >, two with \"and\"\n"
     "  narrowing  = hidden2 <= hidden1           any name, a condition of the parameters\n"
     "\n"
-    "Conditions, closest last: or, and, not, = != < <= > >= divides, + -, * / %, -a, ^, and the functions min(a,b),\n"
-    "max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round. A level is written as it is (optimizer = sgd), in quotes\n"
-    "when it is no plain word. With a parameter that does not exist at a point, a condition of a parameter does not hold\n"
-    "and a constraint does.\n";
+    "Conditions, loosest first: or, and, not, = != < <= > >= divides, + -, * / %, -a, ^; and functions:\n"
+    "min(a,b), max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round. A level is written as it is\n"
+    "(optimizer = sgd), in quotes when it is no plain word. Where a parameter in it does not exist, the\n"
+    "condition of another parameter does not hold, and a constraint does.\n";
 
-enum { NAME_WIDTH = 16, DEFAULT_WIDTH = 11, TEXT_WIDTH = 71 };
+enum { NAME_WIDTH = 17, VALUES_WIDTH = 26, DEFAULT_WIDTH = 10 };
 
-/* Words of `text`, continued under the column when they do not fit. */
-static void print_wrapped(FILE *stream, const char *text)
+static void append_range(const struct key *key, const char *type, struct text *text)
 {
-    size_t column = 0;
-    while (*text) {
-        size_t length = strcspn(text, " ");
-        if (column && column + 1 + length > TEXT_WIDTH) {
-            fprintf(stream, "\n%*s", 2 + NAME_WIDTH + DEFAULT_WIDTH, "");
-            column = 0;
-        }
-        column += (size_t)fprintf(stream, "%s%.*s", column ? " " : "", (int)length, text);
-        text += length;
-        text += strspn(text, " ");
+    bool open_end = key->maximum > 1e18; /* a seed */
+    text_format(text, "%s %s", type, key->open_minimum ? ">" : "");
+    text_append_real(text, key->minimum);
+    text_append(text, "..");
+    if (!open_end)
+        text_append_real(text, key->maximum);
+}
+
+/* "real >0..100", "sgd | adam | adamw": what a line of the table has room for. */
+static void append_values(const struct key *key, struct text *text)
+{
+    switch (key->type) {
+    case KEY_TEXT:
+        text_append(text, "name");
+        break;
+    case KEY_PATH:
+        text_append(text, "folder");
+        break;
+    case KEY_INT:
+        append_range(key, "int", text);
+        break;
+    case KEY_REAL:
+        append_range(key, "real", text);
+        break;
+    case KEY_SECONDS:
+        text_append(text, "90s | 12m | 1.5h");
+        break;
+    case KEY_BOOL:
+        text_append(text, "yes | no");
+        break;
+    case KEY_CHOICE:
+        for (size_t i = 0; key->choices[i]; i++)
+            text_format(text, "%s%s", i ? " | " : "", key->choices[i]);
+        break;
     }
-    fputc('\n', stream);
+    if (key->zero)
+        text_format(text, " | %s", key->zero);
 }
 
 static void print_key(FILE *stream, const struct key *key)
 {
-    struct text preset = {0}, description = {0};
-    if (key->preset)
-        text_format(&preset, "%s%s", key->searchable ? "$ " : "  ", *key->preset ? key->preset : "-");
+    struct text values = {0};
+    append_values(key, &values);
+    const char *preset = key->preset ? key->preset : "";
+    fprintf(stream, "%c %-*s", key->searchable ? '*' : ' ', NAME_WIDTH, key->name);
+    if (values.length >= VALUES_WIDTH) /* the rest goes to the next line */
+        fprintf(stream, "%s\n  %*s", values.data, NAME_WIDTH + VALUES_WIDTH, "");
     else
-        text_append(&preset, "  needed");
-    text_format(&description, "%s: ", key->help);
-    key_append_expectation(key, &description);
-    fprintf(stream, "  %-*s%-*s", NAME_WIDTH, key->name, DEFAULT_WIDTH, preset.data ? preset.data : "");
-    print_wrapped(stream, description.data ? description.data : key->help);
-    text_clear(&preset);
-    text_clear(&description);
+        fprintf(stream, "%-*s", VALUES_WIDTH, values.data ? values.data : "");
+    fprintf(stream, "%-*s%s\n", DEFAULT_WIDTH, preset, key->help);
+    text_clear(&values);
 }
 
 void keys_print(FILE *stream)

@@ -8,15 +8,15 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "space/space.h"
+#include "space/dimension.h"
 
 static double clip(double value, double low, double high)
 {
     return value < low ? low : value > high ? high : value;
 }
 
-/* To a multiple of 10^-decimals. Dividing by a power of ten gives the double nearest to the decimal number. */
-static double round_decimals(double value, int decimals)
+/* Dividing by a power of ten, which is exact up to 10^22, rounds once. */
+double dimension_round(double value, int decimals)
 {
     double power = pow(10, abs(decimals));
     return decimals >= 0 ? round(value * power) / power : round(value / power) * power;
@@ -25,7 +25,7 @@ static double round_decimals(double value, int decimals)
 static double round_significant(double value)
 {
     enum { DIGITS = 10 };
-    return round_decimals(value, DIGITS - 1 - (int)floor(log10(value)));
+    return dimension_round(value, DIGITS - 1 - (int)floor(log10(value)));
 }
 
 static size_t grid_size(const struct dimension *dimension)
@@ -53,11 +53,11 @@ static double snap(const struct dimension *dimension, double value)
         return clip(round(value), dimension->low, dimension->high) + 0.0;
     if (dimension->step > 0) {
         double steps = round((clip(value, dimension->low, dimension->high) - dimension->low) / dimension->step);
-        value = round_decimals(dimension->low + steps * dimension->step, dimension->decimals);
+        value = dimension_round(dimension->low + steps * dimension->step, dimension->decimals);
     } else if (dimension->log) {
         value = round_significant(clip(value, dimension->low, dimension->high));
     } else {
-        value = round_decimals(clip(value, dimension->low, dimension->high), dimension->decimals);
+        value = dimension_round(clip(value, dimension->low, dimension->high), dimension->decimals);
     }
     return clip(value, dimension->low, dimension->high) + 0.0;
 }

@@ -210,6 +210,8 @@ static nr_status resolve_condition(struct space *space, struct dimension *dimens
     text_clear(&where);
     text_clear(&condition);
     text_clear(&name);
+    if (status == NR_OK && dimension->condition && !expression_is_condition(dimension->condition))
+        return refuse(dimension, log, "its condition is a number; expected a comparison, as in optimizer = sgd", "");
     return status;
 }
 

@@ -35,7 +35,7 @@ nr_status constraints_read(struct study_reader *reader) NR_MUST_CHECK;
 void constraints_append_identity(const struct study *study, struct text *lines);
 void constraints_clear(struct study *study);
 
-/* identity.c: [space] */
+/* study_identity.c: [space] */
 void space_append_identity(const struct space *space, struct text *lines);
 
 #endif
