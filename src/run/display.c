@@ -1,10 +1,14 @@
 /* What a person sees of a search: its first line, its progress, its summary. */
 #include <inttypes.h>
-#include <math.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "report/front.h"
+#include "report/progress.h"
 #include "report/summary.h"
 #include "run/state.h"
+
+#define REFRESH_SECONDS 0.2
 
 /* "mnist: 48 trials on 2 workers; 54,000 images train, 6,000 validate; 12,986 to 132,490 parameters" */
 void search_announce(const struct search *search)
@@ -42,7 +46,65 @@ nr_status search_summarise(const struct search *search)
     return status;
 }
 
+/* The running trials; returns their number, at most one per worker. */
+static size_t collect_running(const struct search *search, struct progress_trial *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < search->pool.count; i++) {
+        int64_t trial = search->pool.worker[i].trial;
+        if (search->pool.worker[i].state != WORKER_BUSY || trial < 1)
+            continue;
+        const struct record *record = &search->results.record[trial - 1];
+        out[count++] = (struct progress_trial){.trial = trial,
+                                               .network = record->summary,
+                                               .epoch = record->epochs,
+                                               .epochs = study_int(search->study, KEY_EPOCHS, record->point),
+                                               .accuracy = record->accuracy};
+    }
+    return count;
+}
+
+static struct progress_snapshot snapshot(const struct search *search, const struct front *front,
+                                         const struct progress_trial *running, size_t count)
+{
+    return (struct progress_snapshot){.now = search_now(),
+                                      .elapsed = search_elapsed(search),
+                                      .max_time = study_real(search->study, KEY_MAX_TIME, NULL),
+                                      .total = study_int(search->study, KEY_TRIALS, NULL),
+                                      .results = &search->results,
+                                      .front = front,
+                                      .running = running,
+                                      .runnings = count,
+                                      .message = search->stop_asked > 0 ? "stopping at the next step; again: at once"
+                                                                        : NULL};
+}
+
+/* `ended`: the trial that this is about, NULL for a mere redraw. A display that cannot be made is not shown. */
+static void show(struct search *search, const struct record *ended)
+{
+    struct progress_trial *running = mem_array(search->pool.count, sizeof *running);
+    struct front front;
+    if (running && search->progress && front_compute(&search->results, search->log, &front) == NR_OK) {
+        size_t count = collect_running(search, running);
+        struct progress_snapshot now = snapshot(search, &front, running, count);
+        if (ended)
+            progress_ended(search->progress, &now, ended);
+        else
+            progress_show(search->progress, &now);
+        front_clear(&front);
+    }
+    free(running);
+}
+
 void search_show_progress(struct search *search)
 {
-    (void)search;
+    if (search_now() - search->shown < REFRESH_SECONDS)
+        return; /* the front is computed for every redraw */
+    search->shown = search_now();
+    show(search, NULL);
+}
+
+void search_show_end(struct search *search, const struct record *record)
+{
+    show(search, record);
 }

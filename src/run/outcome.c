@@ -68,6 +68,7 @@ nr_status search_on_epoch(struct search *search, const json_t *message)
         record->epochs = epoch.epoch;
         record->seconds += isnan(epoch.seconds) ? 0 : epoch.seconds;
     }
+    record->accuracy = epoch.validation_accuracy;
     return store_record_epoch(search->store, &epoch);
 }
 
@@ -174,6 +175,7 @@ nr_status search_on_end(struct search *search, const json_t *message)
     if (status != NR_OK)
         return status;
     search_prune_files(search);
+    search_show_end(search, record);
     return search_write_tables(search, false);
 }
 

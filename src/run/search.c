@@ -378,7 +378,11 @@ static nr_status train_all(struct search *search)
     if (status == NR_OK) {
         int signals = open_signals();
         search_announce(search);
-        status = loop(search, signals);
+        status = progress_create(search->options->out, NULL, search->options->quiet, &search->progress);
+        if (status == NR_OK)
+            status = loop(search, signals);
+        if (search->progress)
+            progress_hide(search->progress);
         pool_clear(&search->pool);
         close(signals);
     }
@@ -445,6 +449,7 @@ nr_status search_run(const struct study *study, const struct search_options *opt
                             .began = search_now(),
                             .end = SEARCH_TRIALS};
     nr_status status = search.folder ? run(&search) : log_no_memory(options->log, "starting the search");
+    progress_destroy(search.progress);
     optimizer_destroy(search.optimizer);
     store_close(search.store);
     results_clear(&search.results);

@@ -3,6 +3,7 @@
 #define NASRUN_RUN_STATE_H
 
 #include "optim/optimizer.h"
+#include "report/progress.h"
 #include "report/results.h"
 #include "run/pool.h"
 #include "run/preparation.h"
@@ -19,7 +20,7 @@ struct search {
     struct optimizer *optimizer;
     struct results results;
     struct pool pool;
-
+    struct progress *progress;
     int64_t *waiting; /* trials to start before new ones are asked for: interrupted ones and those of lost workers */
     size_t waitings, waiting_capacity;
     int64_t *kept; /* trials whose weights lie in the folder */
@@ -27,6 +28,7 @@ struct search {
     double began;     /* this run, monotonic seconds */
     double spent;     /* earlier runs of the study, seconds */
     double wrote_csv; /* when, monotonic seconds */
+    double shown;     /* last redraw, monotonic seconds */
     double suggesting; /* seconds that the optimiser took in this run */
     double stop_asked; /* monotonic; 0: not stopping */
     bool exhausted;
@@ -59,6 +61,7 @@ nr_status search_write_tables(struct search *search, bool now) NR_MUST_CHECK;
 /* display.c: what a person sees. */
 void search_announce(const struct search *search);
 void search_show_progress(struct search *search);
+void search_show_end(struct search *search, const struct record *record); /* of a trial */
 nr_status search_summarise(const struct search *search) NR_MUST_CHECK;
 
 /* The values of a finished trial and what is known of their noise, as optimizer_tell() takes them. */
