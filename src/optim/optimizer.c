@@ -9,7 +9,9 @@
 
 #include "base/memory.h"
 #include "optim/history.h"
+#include "optim/propose.h"
 #include "optim/sampler.h"
+#include "optim/surrogate.h"
 
 struct optimizer {
     struct optim_problem problem;
@@ -17,6 +19,8 @@ struct optimizer {
     struct log *log;
     struct history history;
     struct sampler sampler;
+    struct surrogate *surrogate; /* these two for METHOD_BO only */
+    struct proposer *proposer;
     uint32_t suggestions; /* made or restored: the number of the next one */
     double *point;
     struct text fit, note;
@@ -46,6 +50,17 @@ static nr_status check(const struct optim_problem *problem, const struct optim_o
     return NR_OK;
 }
 
+static nr_status create_model(struct optimizer *optimizer)
+{
+    uint64_t seed = optimizer->options.seed;
+    nr_status status =
+        surrogate_create(&optimizer->problem, seed, optimizer->options.initial, &optimizer->surrogate);
+    if (status == NR_OK)
+        status = proposer_create(&optimizer->problem, &optimizer->history, &optimizer->sampler, seed,
+                                 &optimizer->proposer);
+    return status;
+}
+
 nr_status optimizer_create(const struct optim_problem *problem, const struct optim_options *options, struct log *log,
                            struct optimizer **out)
 {
@@ -61,6 +76,10 @@ nr_status optimizer_create(const struct optim_problem *problem, const struct opt
     optimizer->history.dimensions = problem->space->count;
     if (sampler_create(&optimizer->problem, &optimizer->history, options->seed, &optimizer->sampler) != NR_OK)
         goto err_free;
+    if (options->method == METHOD_BO && create_model(optimizer) != NR_OK) {
+        optimizer_destroy(optimizer);
+        return log_no_memory(log, "creating the optimizer");
+    }
     *out = optimizer;
     return NR_OK;
 
@@ -74,6 +93,8 @@ void optimizer_destroy(struct optimizer *optimizer)
 {
     if (!optimizer)
         return;
+    proposer_destroy(optimizer->proposer);
+    surrogate_destroy(optimizer->surrogate);
     sampler_clear(&optimizer->sampler);
     history_clear(&optimizer->history);
     text_clear(&optimizer->fit);
@@ -82,28 +103,69 @@ void optimizer_destroy(struct optimizer *optimizer)
     free(optimizer);
 }
 
-static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admission *admission, const char **method)
+static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admission *admission,
+                               struct suggestion *out)
 {
-    nr_status status =
-        sampler_sobol(&optimizer->sampler, optimizer->log, optimizer->point, admission, method);
-    text_format(&optimizer->fit, "sobol=%" PRIu32, optimizer->sampler.next_sobol);
+    const char *method = "";
+    nr_status status = sampler_sobol(&optimizer->sampler, optimizer->log, optimizer->point, admission, &method);
+    text_format(&optimizer->fit, "%ssobol=%" PRIu32, optimizer->fit.length ? " " : "", optimizer->sampler.next_sobol);
+    snprintf(out->method, sizeof out->method, "%s", method);
     return status;
 }
 
-static nr_status choose(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out,
-                        const char **method)
+static nr_status suggest_random(struct optimizer *optimizer, struct optim_admission *admission,
+                                struct suggestion *out)
+{
+    const char *method = "";
+    nr_status status = sampler_random(&optimizer->sampler, optimizer->suggestions, optimizer->log, optimizer->point,
+                                      admission, &method);
+    snprintf(out->method, sizeof out->method, "%s", method);
+    return status;
+}
+
+/* The model's choice, or a Sobol point where there is no model yet or no candidate. */
+static nr_status suggest_bo(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
+{
+    struct proposal proposal;
+    bool refitted;
+    nr_status status = surrogate_fit(optimizer->surrogate, &optimizer->history, optimizer->suggestions, &refitted,
+                                     &optimizer->note);
+    if (refitted)
+        surrogate_append_state(optimizer->surrogate, &optimizer->fit);
+    if (status == NR_OK) {
+        status = propose(optimizer->proposer, optimizer->surrogate, optimizer->suggestions, &proposal);
+        if (status == NR_NO_RESULT)
+            text_append(&optimizer->note, "no candidate was both allowed and new");
+    }
+    if (status == NR_NO_RESULT)
+        return suggest_sobol(optimizer, admission, out);
+    if (status != NR_OK)
+        return status;
+    memcpy(optimizer->point, proposal.point, optimizer->problem.space->count * sizeof *optimizer->point);
+    *admission = proposal.admission;
+    snprintf(out->method, sizeof out->method, "bo");
+    out->acquisition = proposal.log_value;
+    text_format(&optimizer->note, "best of %zu candidates, log %s %.3g%s", proposal.candidates,
+                optimizer->problem.objectives == 1 ? "EI" : "EHVI", proposal.log_value, refitted ? ", refitted" : "");
+    return NR_OK;
+}
+
+static nr_status choose(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
 {
     switch (optimizer->options.method) {
     case METHOD_RANDOM:
-        return sampler_random(&optimizer->sampler, optimizer->suggestions, optimizer->log, optimizer->point, admission,
-                              method);
+        return suggest_random(optimizer, admission, out);
     case METHOD_SOBOL:
-        return suggest_sobol(optimizer, admission, method);
+        return suggest_sobol(optimizer, admission, out);
     case METHOD_BO:
         break;
     }
-    (void)out;
-    return suggest_sobol(optimizer, admission, method);
+    if (optimizer->suggestions < (uint64_t)optimizer->options.initial) {
+        text_format(&optimizer->note, "initial point %" PRIu32 " of %" PRId64, optimizer->suggestions + 1,
+                    optimizer->options.initial);
+        return suggest_sobol(optimizer, admission, out);
+    }
+    return suggest_bo(optimizer, admission, out);
 }
 
 static void text_reset(struct text *text)
@@ -116,10 +178,9 @@ nr_status optimizer_suggest(struct optimizer *optimizer, int64_t trial, struct s
 {
     struct optim_admission admission;
     struct suggestion suggestion = {.point = optimizer->point, .acquisition = NAN};
-    const char *method = "";
     text_reset(&optimizer->fit);
     text_reset(&optimizer->note);
-    nr_status status = choose(optimizer, &admission, &suggestion, &method);
+    nr_status status = choose(optimizer, &admission, &suggestion);
     if (status == NR_OK)
         status = history_add(&optimizer->history, trial, optimizer->point, &admission);
     if (status == NR_OK && (optimizer->fit.failed || optimizer->note.failed))
@@ -129,7 +190,6 @@ nr_status optimizer_suggest(struct optimizer *optimizer, int64_t trial, struct s
     if (status != NR_OK)
         return status;
     optimizer->suggestions++;
-    snprintf(suggestion.method, sizeof suggestion.method, "%s", method);
     suggestion.fit = optimizer->fit.data;
     suggestion.note = optimizer->note.data;
     *out = suggestion;
@@ -141,7 +201,7 @@ static bool restore_entry(struct optimizer *optimizer, const char *entry)
 {
     int64_t next;
     if (!text_starts_with(entry, "sobol="))
-        return false;
+        return optimizer->surrogate && surrogate_restore_entry(optimizer->surrogate, entry);
     if (!text_to_int(entry + strlen("sobol="), &next) || next < 0 || next > UINT32_MAX)
         return false;
     optimizer->sampler.next_sobol = (uint32_t)next;

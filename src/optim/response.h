@@ -1,0 +1,34 @@
+/* Outcomes as the model sees them: maximised, the worse half pulled in by rank where asked for, standardised.
+ *
+ * The half-rank transform keeps the better half as it is and gives the worse half the quantiles of a half normal whose
+ * width is that of the better half: trained metrics have long tails of failures that a stationary model would spend its
+ * length scales on (the idea is that of Google Vizier's; measured in DESIGN's prototype). Refitted at each suggestion. */
+#ifndef NASRUN_OPTIM_RESPONSE_H
+#define NASRUN_OPTIM_RESPONSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct response_map {
+    const double *raw;    /* [count] ascending */
+    const double *warped; /* [count] the same after the transform */
+    size_t count;
+    double mean, deviation; /* of the warped values (n - 1); deviation 1 where they are all equal */
+    double slope;           /* mean slope of the transform in the worse half, 1 without transform */
+    double median;
+    bool constant;
+};
+
+/* Fits the map to `count` > 0 finite values and writes the model's outcomes. `work` holds 2 * count doubles that the map
+ * refers to. */
+void response_fit(const double *value, size_t count, bool half_rank, double *work, struct response_map *map,
+                 double *modelled);
+/* Any value, interpolated between the fitted ones; beyond them it goes on with slope 1 above and stays below. */
+double response_apply(const struct response_map *map, double value);
+/* What a variance at `value` becomes. */
+double response_variance(const struct response_map *map, double value, double variance);
+
+/* Phi^-1(p), 0 < p < 1, to about 1e-15. */
+double normal_quantile(double p);
+
+#endif
