@@ -82,28 +82,36 @@ static void mark_conditions(const struct space *space, bool *used)
     }
 }
 
+static nr_status refuse_unused(const struct study *study, const struct dimension *dimension, struct log *log)
+{
+    const char *names[KEY_COUNT], *base = dimension->base;
+    size_t count = 0;
+    for (int id = 0; id < KEY_COUNT; id++)
+        if (keys[id].searchable)
+            names[count++] = keys[id].name;
+    const char *name = text_nearest(base, names, count);
+    const struct setting *setting = name ? &study->setting[key_find("training", name)] : NULL;
+    if (!setting)
+        return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere; use $%s "
+                            "in [network] or [training], or remove it", base);
+    if (setting->file && setting->line == 0)
+        return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere after "
+                            "--set training.%s; write --set space.%s=\"fixed %s\" instead", name, base, setting->text);
+    return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere; write "
+                        "\"%s = $%s\" in [training], or remove it", name, base);
+}
+
 /* An element counts as used when any element of its vector is. */
 static nr_status check_unused(const struct study_reader *reader)
 {
     const struct space *space = &reader->study->space;
     mark_conditions(space, reader->used);
     for (size_t d = 0; d < space->count; d++) {
-        const struct dimension *dimension = &space->dimension[d];
         bool used = false;
         for (size_t other = 0; other < space->count; other++)
-            used |= reader->used[other] && !strcmp(space->dimension[other].base, dimension->base);
-        if (used)
-            continue;
-        const char *names[KEY_COUNT];
-        size_t count = 0;
-        for (int id = 0; id < KEY_COUNT; id++)
-            if (keys[id].searchable)
-                names[count++] = keys[id].name;
-        const char *key = text_nearest(dimension->base, names, count);
-        return config_error(reader->log, dimension->file, dimension->line, "space", dimension->base,
-                            "the parameter is used nowhere; %s%s%s$%s%s", key ? "write \"" : "use ", key ? key : "",
-                            key ? " = " : "", dimension->base, key ? "\" in [training], or remove it"
-                                                                   : " in [network] or [training], or remove it");
+            used |= reader->used[other] && !strcmp(space->dimension[other].base, space->dimension[d].base);
+        if (!used)
+            return refuse_unused(reader->study, &space->dimension[d], reader->log);
     }
     return NR_OK;
 }
