@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/describe.h"
 #include "run/preparation.h"
 
 static void append_range(const struct dimension *dimension, struct text *text)
@@ -50,27 +51,6 @@ static void print_space(FILE *out, const struct space *space)
     }
 }
 
-static void print_layers(FILE *out, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct plan_layer *layer = &plan->layer[i];
-        const char *name =
-            layer->kind == OP_ACTIVATION ? activation_name(layer->activation) : operator_name(layer->kind);
-        fprintf(out, "    %-14s -> ", name);
-        if (layer->out.height == 1 && layer->out.width == 1)
-            fprintf(out, "%-14" PRId64, layer->out.channels);
-        else {
-            char shape[48];
-            snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, layer->out.channels, layer->out.height,
-                     layer->out.width);
-            fprintf(out, "%-14s", shape);
-        }
-        if (layer->weights + layer->biases)
-            fprintf(out, " %10" PRId64 " parameters", layer->weights + layer->biases);
-        fprintf(out, "\n");
-    }
-}
-
 static nr_status print_network(FILE *out, const struct problem *problem, const char *which, const double *point)
 {
     struct plan *plan;
@@ -84,7 +64,7 @@ static nr_status print_network(FILE *out, const struct problem *problem, const c
     fprintf(out, "\n%-11s %s\n            %" PRId64 " parameters, %" PRId64 " MACs an image, %.1f MiB to train with batch %"
                  PRId64 "\n", which, text.data ? text.data : "", plan->parameters, plan->macs, memory / 1048576,
             recipe.batch_size);
-    print_layers(out, plan);
+    describe_layers(out, plan);
     text_clear(&text);
     plan_destroy(plan);
     return NR_OK;

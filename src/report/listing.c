@@ -28,6 +28,15 @@ static void add(struct layout *layout, const char *name, enum column_kind kind, 
         table_limit_column(layout->table, forms);
 }
 
+/* A column beyond those that are promised: where a dimension has its name ("epochs" often has), JSON goes without it.
+ */
+static void add_extra(struct layout *layout, const struct space *space, const char *name, enum column_kind kind,
+                      int decimals, unsigned forms)
+{
+    bool taken = space_find(space, name) != SIZE_MAX;
+    add(layout, name, kind, decimals, taken ? forms & ~(unsigned)FORM_JSON : forms);
+}
+
 /* Dimensions whose every value is a number are numbers in JSON, too. */
 static enum column_kind kind_of(const struct dimension *dimension)
 {
@@ -44,20 +53,21 @@ static enum column_kind kind_of(const struct dimension *dimension)
 /* The order of add_record(). Text has the cause at the end, where a long one harms nothing, if there is any. */
 static void add_columns(struct layout *layout, const struct study *study, bool front, bool causes)
 {
+    const struct space *space = &study->space;
     add(layout, "trial", COLUMN_INT, 0, FORM_ALL);
     add(layout, "state", COLUMN_TEXT, 0, front ? FORM_DATA : FORM_ALL);
     add(layout, "cause", COLUMN_TEXT, 0, FORM_DATA);
     for (size_t i = 0; i < study->objectives; i++)
         add(layout, study->objective[i].name, COLUMN_REAL, phrase_decimals(&study->objective[i]), FORM_ALL);
-    for (size_t i = 0; i < study->space.count; i++)
-        add(layout, study->space.dimension[i].name, kind_of(&study->space.dimension[i]), -1, FORM_DATA);
-    add(layout, "epochs", COLUMN_INT, 0, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
-    add(layout, "seconds", COLUMN_REAL, 1, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
-    add(layout, "method", COLUMN_TEXT, 0, FORM_JSON);
-    add(layout, "attempt", COLUMN_INT, 0, FORM_JSON);
-    add(layout, "started", COLUMN_REAL, -1, FORM_JSON);
-    add(layout, "ended", COLUMN_REAL, -1, FORM_JSON);
-    add(layout, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
+    for (size_t i = 0; i < space->count; i++)
+        add(layout, space->dimension[i].name, kind_of(&space->dimension[i]), -1, FORM_DATA);
+    add_extra(layout, space, "epochs", COLUMN_INT, 0, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
+    add_extra(layout, space, "seconds", COLUMN_REAL, 2, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
+    add_extra(layout, space, "method", COLUMN_TEXT, 0, FORM_JSON);
+    add_extra(layout, space, "attempt", COLUMN_INT, 0, FORM_JSON);
+    add_extra(layout, space, "started", COLUMN_REAL, -1, FORM_JSON);
+    add_extra(layout, space, "ended", COLUMN_REAL, -1, FORM_JSON);
+    add_extra(layout, space, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
     add(layout, "cause", COLUMN_TEXT, 0, causes ? FORM_TEXT : 0);
 }
 

@@ -50,7 +50,7 @@ nr_status summary_print_front(const struct summary *summary, struct log *log, FI
     struct text text = {0};
     if (!summary->front->members)
         return NR_OK;
-    text_format(&text, "\nPareto front, %zu of %zu finished trials:\n", summary->front->members,
+    text_format(&text, "Pareto front, %zu of %zu finished trials:\n", summary->front->members,
                 results_count(summary->results, TRIAL_DONE));
     nr_status status = put(&text, log, stream);
     if (status == NR_OK)
@@ -120,6 +120,7 @@ nr_status summary_print(const struct summary *summary, struct log *log, FILE *st
 {
     struct text text = {0};
     append_counts(summary, &text);
+    text_append(&text, summary->front->members ? "\n" : "");
     nr_status status = put(&text, log, stream);
     if (status == NR_OK)
         status = summary_print_front(summary, log, stream);

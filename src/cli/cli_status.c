@@ -1,0 +1,157 @@
+/* nasrun status [STUDY]: how a study stands, also while it runs. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "cli/view.h"
+#include "report/phrase.h"
+#include "run/search.h"
+
+/* In one word, and in a sentence for people. */
+struct standing {
+    const char *word; /* "running", or why the last run ended, or "killed" */
+    char sentence[160];
+    double elapsed;
+};
+
+static nr_status find_standing(const struct view *view, struct standing *out)
+{
+    int64_t holder = store_holder(view->store);
+    const char *end = store_end(view->store);
+    *out = (struct standing){.word = "killed",
+                             .sentence = "not running; its last run was killed: the same command goes on"};
+    if (holder) {
+        out->word = "running";
+        snprintf(out->sentence, sizeof out->sentence, "running (process %" PRId64 ")", holder);
+    }
+    for (enum search_end i = 0; !holder && i < SEARCH_ENDS; i++) {
+        if (strcmp(end, search_end_name(i)) != 0)
+            continue;
+        out->word = search_end_name(i);
+        snprintf(out->sentence, sizeof out->sentence, "not running: %s", search_end_text(i));
+    }
+    return store_elapsed(view->store, &out->elapsed);
+}
+
+static nr_status last_epoch(void *context, const struct store_epoch *epoch)
+{
+    *(struct store_epoch *)context = *epoch;
+    return NR_OK;
+}
+
+static nr_status print_running(struct cli *cli, const struct view *view)
+{
+    for (size_t i = 0; i < view->results.count; i++) {
+        const struct record *record = &view->results.record[i];
+        struct store_epoch last = {.validation_accuracy = NAN};
+        if (record->status != TRIAL_RUNNING)
+            continue;
+        nr_status status = store_epochs(view->store, record->trial, last_epoch, &last);
+        if (status != NR_OK)
+            return status;
+        fprintf(cli->out, "  trial %" PRId64 "  epoch %" PRId64 "/%" PRId64, record->trial, last.epoch,
+                study_int(view->study, KEY_EPOCHS, record->point));
+        if (!isnan(last.validation_accuracy))
+            fprintf(cli->out, "  %.4f", last.validation_accuracy);
+        fprintf(cli->out, "  %s\n", record->summary);
+    }
+    return NR_OK;
+}
+
+static nr_status print_text(struct cli *cli, const struct view *view, const struct standing *standing)
+{
+    struct summary summary = view_summary(view);
+    struct text line = {0};
+    text_format(&line, "%s in %s: %s\n", study_text(view->study, KEY_STUDY_NAME), view->folder, standing->sentence);
+    text_format(&line, "%zu of %" PRId64 " trials done", results_count(&view->results, TRIAL_DONE),
+                study_int(view->study, KEY_TRIALS, NULL));
+    for (enum trial_status s = 0; s < TRIAL_STATES; s++)
+        if (s != TRIAL_DONE && results_count(&view->results, s))
+            text_format(&line, ", %zu %s", results_count(&view->results, s), trial_status_name(s));
+    text_append(&line, ", in ");
+    phrase_append_duration(&line, standing->elapsed);
+    text_append(&line, "\n");
+    if (!line.failed)
+        fputs(line.data, cli->out);
+    text_clear(&line);
+    nr_status status = print_running(cli, view);
+    if (status != NR_OK || !view->front.members)
+        return status;
+    fprintf(cli->out, "\n");
+    status = summary_print_front(&summary, cli->log, cli->out);
+    if (status == NR_OK)
+        status = summary_print_figures(&summary, cli->log, cli->out);
+    return status;
+}
+
+/* A column and its only cell; a whole number below 0 is unknown. */
+struct figure {
+    const char *name;
+    enum column_kind kind;
+    const char *string;
+    int64_t whole;
+    double real;
+};
+
+static nr_status fill(struct table *table, const struct figure *figure, size_t count)
+{
+    nr_status status = NR_OK;
+    for (size_t i = 0; i < count && status == NR_OK; i++)
+        status = table_add_column(table, figure[i].name, NULL, figure[i].kind, -1, false);
+    if (status == NR_OK)
+        status = table_add_row(table);
+    for (size_t i = 0; i < count && status == NR_OK; i++) {
+        if (figure[i].kind == COLUMN_TEXT)
+            status = table_set_text(table, i, figure[i].string);
+        else if (figure[i].kind == COLUMN_REAL)
+            status = table_set_real(table, i, figure[i].real);
+        else if (figure[i].whole >= 0)
+            status = table_set_int(table, i, figure[i].whole);
+    }
+    return status;
+}
+
+static nr_status print_data(struct cli *cli, const struct view *view, const struct standing *standing)
+{
+    enum { LEADING = 4, FIGURES = LEADING + TRIAL_STATES + 4 };
+    const struct results *results = &view->results;
+    const struct front *front = &view->front;
+    struct figure figure[FIGURES] = {
+        {.name = "study", .kind = COLUMN_TEXT, .string = study_text(view->study, KEY_STUDY_NAME)},
+        {.name = "folder", .kind = COLUMN_TEXT, .string = view->folder},
+        {.name = "standing", .kind = COLUMN_TEXT, .string = standing->word},
+        {.name = "trials", .kind = COLUMN_INT, .whole = study_int(view->study, KEY_TRIALS, NULL)},
+    };
+    for (enum trial_status s = 0; s < TRIAL_STATES; s++)
+        figure[LEADING + s] = (struct figure){
+            .name = trial_status_name(s), .kind = COLUMN_INT, .whole = (int64_t)results_count(results, s)};
+    struct figure *last = figure + LEADING + TRIAL_STATES;
+    last[0] = (struct figure){.name = "seconds", .kind = COLUMN_REAL, .real = standing->elapsed};
+    last[1] = (struct figure){.name = "front", .kind = COLUMN_INT, .whole = (int64_t)front->members};
+    last[2] = (struct figure){
+        .name = "best", .kind = COLUMN_INT, .whole = front->best == SIZE_MAX ? -1 : results->record[front->best].trial};
+    last[3] =
+        (struct figure){.name = "hypervolume", .kind = COLUMN_REAL, .real = front->members ? front->hypervolume : NAN};
+    struct table *table;
+    if (table_create(&table) != NR_OK)
+        return log_no_memory(cli->log, "printing the status");
+    if (fill(table, figure, FIGURES) != NR_OK) {
+        table_destroy(table);
+        return log_no_memory(cli->log, "printing the status");
+    }
+    return view_print(cli, table);
+}
+
+nr_status command_status(struct cli *cli)
+{
+    struct view view;
+    struct standing standing;
+    nr_status status = view_open(view_named(cli), cli->log, &view);
+    if (status != NR_OK)
+        return status;
+    status = find_standing(&view, &standing);
+    if (status == NR_OK)
+        status = cli->format == TABLE_TEXT ? print_text(cli, &view, &standing) : print_data(cli, &view, &standing);
+    view_close(&view);
+    return status;
+}
