@@ -7,6 +7,9 @@
 #include "train/cpu/network.h"
 #include "train/cpu/variants.h"
 
+#define peak_flops NR_VARIANT(peak_flops)
+double peak_flops(double seconds); /* peak.c */
+
 /* Evaluation has no reason for small batches: matrix products like at least so many rows; lanes cost memory per image. */
 enum { ROWS_TOGETHER = 256, LANES_TOGETHER = 64 };
 
@@ -150,6 +153,7 @@ const struct cpu_engine NR_VARIANT(cpu_engine) = {
     .update = network_update,
     .evaluate = network_evaluate,
     .vector = vector,
+    .peak = peak_flops,
     .read = read_state,
     .write = write_state,
 };

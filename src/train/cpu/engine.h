@@ -58,6 +58,7 @@ struct cpu_engine {
     /* Forward in evaluation mode; adds to `out`; `logits` [count][classes] may be NULL. */
     void (*evaluate)(struct network *network, const struct batch *batch, struct evaluation *out, double *logits);
     void *(*vector)(struct network *network, enum network_vector which); /* NULL: the recipe's optimizer has none */
+    double (*peak)(double seconds); /* FLOP/s of fused multiply-adds on registers, measured for so long */
     void (*read)(struct network *network, struct trial_state *out);
     void (*write)(struct network *network, const struct trial_state *state);
 };

@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-enum { ACT_NONE = ACT_KINDS };
+/* leaky_relu with a negative slope: its output does not show the sign of its input. */
+enum { ACT_NONE = ACT_KINDS, ACT_FOLDED };
 
 /* One row: what the loops work on. Pointers may be equal where the storage is shared. */
 struct span {
@@ -31,7 +32,13 @@ struct span {
 
 bool pointwise_needs_input(const struct plan_layer *activation)
 {
-    return activation && (activation->activation == ACT_GELU || activation->activation == ACT_SILU);
+    return activation && (activation->activation == ACT_GELU || activation->activation == ACT_SILU ||
+                          (activation->activation == ACT_LEAKY_RELU && activation->slope < 0));
+}
+
+VEC_INLINE bool from_input(const int kind)
+{
+    return kind == ACT_GELU || kind == ACT_SILU || kind == ACT_FOLDED;
 }
 
 VEC_INLINE real activate(const int kind, real x, real slope)
@@ -40,6 +47,7 @@ VEC_INLINE real activate(const int kind, real x, real slope)
     case ACT_RELU:
         return activation_relu(x);
     case ACT_LEAKY_RELU:
+    case ACT_FOLDED:
         return activation_leaky_relu(x, slope);
     case ACT_GELU:
         return activation_gelu(x);
@@ -62,6 +70,8 @@ VEC_INLINE real derivative(const int kind, real x, real y, real slope)
         return activation_relu_slope(y);
     case ACT_LEAKY_RELU:
         return activation_leaky_relu_slope(y, slope);
+    case ACT_FOLDED:
+        return activation_leaky_relu_slope(x, slope);
     case ACT_GELU:
         return activation_gelu_slope(x);
     case ACT_SILU:
@@ -81,7 +91,7 @@ VEC_INLINE void forward_loop(const struct span *span, const int kind, const bool
     const real *const bias = span->bias;
     const uint8_t *const keep = span->keep;
     const real scale = span->scale, slope = span->slope;
-    const bool stored = biased && (kind == ACT_GELU || kind == ACT_SILU);
+    const bool stored = biased && from_input(kind);
     const size_t count = span->count;
     LOOP_INDEPENDENT
     for (size_t i = 0; i < count; i++) {
@@ -102,8 +112,8 @@ VEC_INLINE void backward_loop(const struct span *span, const int kind, const boo
     const size_t count = span->count;
     LOOP_INDEPENDENT
     for (size_t i = 0; i < count; i++) {
-        real in = kind == ACT_GELU || kind == ACT_SILU ? x[i] : 0;
-        real out = kind == ACT_NONE || kind == ACT_GELU || kind == ACT_SILU ? 0 : dropped ? y[i] * inverse : y[i];
+        real in = from_input(kind) ? x[i] : 0;
+        real out = kind == ACT_NONE || from_input(kind) ? 0 : dropped ? y[i] * inverse : y[i];
         real gradient = dy[i];
         if (dropped)
             gradient *= scale * (real)keep[i];
@@ -135,6 +145,7 @@ VEC_INLINE void backward_loop(const struct span *span, const int kind, const boo
         CASES(loop, ACT_SILU)       \
         CASES(loop, ACT_TANH)       \
         CASES(loop, ACT_SIGMOID)    \
+        CASES(loop, ACT_FOLDED)     \
         CASES(loop, ACT_NONE)       \
     }
 
@@ -152,7 +163,10 @@ static void backward_span(const struct span *span, int kind)
 
 static int kind_of(const struct pointwise_step *state)
 {
-    return state->activation ? (int)state->activation->activation : (int)ACT_NONE;
+    if (!state->activation)
+        return ACT_NONE;
+    int kind = (int)state->activation->activation;
+    return kind == ACT_LEAKY_RELU && state->activation->slope < 0 ? (int)ACT_FOLDED : kind;
 }
 
 static struct span span_create(const struct network *network, const struct pointwise_step *state)
