@@ -112,15 +112,15 @@ static nr_status build(const struct bench *bench, struct log *log, struct study 
 {
     struct text text = {0}, reason = {0};
     text_format(&text,
-                "[study]\nname = bench\n[data]\ndataset = synthetic\n[space]\nunused = fixed 0\n"
-                "[network]\n%s[training]\noptimizer = adam\nlearning_rate = 1e-3\n"
+                "[study]\nname = bench\ntrials = 1\n[data]\ndataset = synthetic\n[space]\nrate = real 1e-4..1e-2\n"
+                "[network]\n%s[training]\noptimizer = adam\nlearning_rate = $rate\n"
                 "batch_size = %lld\nepochs = 1\n[objectives]\nval_accuracy = maximize\n[search]\nmethod = random\n",
                 bench->network, (long long)bench->batch);
     nr_status status = text.failed ? NR_NO_MEMORY : study_read_text(text.data, bench->name, NULL, 0, log, study);
     text_clear(&text);
     if (status)
         return status;
-    const double point[1] = {0};
+    const double point[1] = {1e-3}; /* the learning rate: a space has one parameter at least */
     status = plan_build(*study, point, (struct shape){1, SIDE, SIDE}, CLASSES, &reason, plan);
     if (status) {
         log_error(log, "bench %s: %s", bench->name, reason.data ? reason.data : status_text(status));

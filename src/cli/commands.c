@@ -26,6 +26,8 @@ const struct command commands[] = {
      .flags = CLI_SET, .fewest = 1, .most = 1, .run = command_check},
     {.name = "test", .synopsis = "[STUDY]", .help = "evaluate the front's weights on the test set", .flags = CLI_TABLE,
      .most = 1, .run = command_test},
+    {.name = "bench", .synopsis = "train", .help = "measure training on this machine",
+     .flags = CLI_TABLE | CLI_DEVICE, .fewest = 1, .most = 1, .run = command_bench},
     {.name = "doctor", .synopsis = "", .help = "check libraries, arithmetic, data sets and devices",
      .run = command_doctor},
     {.name = "help", .synopsis = "[COMMAND | config]", .help = "this list, one command, or every configuration key",

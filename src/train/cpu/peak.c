@@ -22,6 +22,7 @@ double peak_flops(double seconds)
 {
     double start = now(), best = 0;
     vec chain[CHAINS], factor = vec_set((real)0.999), term = vec_set((real)0.001);
+    VEC_UNROLL
     for (int i = 0; i < CHAINS; i++)
         chain[i] = vec_set((real)i);
     do {
@@ -30,12 +31,13 @@ double peak_flops(double seconds)
             VEC_UNROLL
             for (int i = 0; i < CHAINS; i++)
                 chain[i] = chain[i] * factor + term;
-            __asm__ volatile("" : "+m"(term)); /* one more round is one more round */
+            __asm__ volatile("" ::: "memory"); /* one more round is one more round */
         }
         double rate = 2.0 * LANES * CHAINS * ROUNDS / (now() - from);
         best = rate > best ? rate : best;
     } while (now() - start < seconds);
     vec sum = vec_zero();
+    VEC_UNROLL
     for (int i = 0; i < CHAINS; i++)
         sum += chain[i];
     volatile real sink = vec_sum(sum); /* the result is used */
