@@ -24,7 +24,7 @@ double peak_flops(double seconds)
     vec chain[CHAINS], factor = vec_set((real)0.999), term = vec_set((real)0.001);
     VEC_UNROLL
     for (int i = 0; i < CHAINS; i++)
-        chain[i] = vec_set((real)i);
+        chain[i] = vec_set((real)(i + 2)); /* 1 would stay 1, and be optimised away */
     do {
         double from = now();
         for (int round = 0; round < ROUNDS; round++) {
