@@ -127,6 +127,8 @@ static void data_block(const struct conv *conv, const real *packed, struct conv_
             sweep.taps_high = taps ? rows.taps : 0;
             sweep.taps_wide = taps ? columns.taps : 0;
             sweep.height = rows.count;
+            sweep.x_top = -rows.first;
+            sweep.x_end = (ptrdiff_t)conv->out_height - rows.first;
             sweep.width = columns.count;
             sweep.x = taps ? dy.data + (size_t)((ptrdiff_t)top + rows.first) * dy.row +
                                  (size_t)((ptrdiff_t)left + columns.first) * LANES

@@ -12,6 +12,7 @@ static const unsigned char tile_positions[MOST_CHANNELS + 1] = {0, 7, 5, 3, 3, 2
 
 struct tile {
     size_t in_channels, taps_high, taps_wide;
+    size_t first, end; /* the rows of taps that are summed */
     size_t x_plane, x_row;
     const real *x[MOST_POSITIONS]; /* of the first tap of every position */
     const real *weight;            /* [c][i][j][channels of the tile] */
@@ -27,7 +28,8 @@ VEC_INLINE void sum_tile(const int channels, const int positions, const struct t
 {
     vec sum[MOST_CHANNELS][MOST_POSITIONS];
     const real *x[MOST_POSITIONS];
-    const real *weight = tile->weight;
+    size_t tap_row = tile->taps_wide * (size_t)channels;
+    const real *weight = tile->weight + tile->first * tap_row;
     VEC_UNROLL
     for (int o = 0; o < channels; o++) {
         vec start = tile->bias ? vec_set(tile->bias[o]) : vec_zero();
@@ -38,8 +40,8 @@ VEC_INLINE void sum_tile(const int channels, const int positions, const struct t
     VEC_UNROLL
     for (int p = 0; p < positions; p++)
         x[p] = tile->x[p];
-    for (size_t c = 0; c < tile->in_channels; c++) {
-        for (size_t i = 0; i < tile->taps_high; i++) {
+    for (size_t c = 0; c < tile->in_channels; c++, weight += (tile->taps_high - (tile->end - tile->first)) * tap_row) {
+        for (size_t i = tile->first; i < tile->end; i++) {
             size_t at = c * tile->x_plane + i * tile->x_row;
             for (size_t end = at + tile->taps_wide * LANES; at < end; at += LANES, weight += channels) {
                 vec value[MOST_POSITIONS];
@@ -147,6 +149,18 @@ static void run_positions(const struct conv_sweep *sweep, struct tile *tile, siz
     }
 }
 
+/* Rows of taps that meet rows of x which are not zero, for a tile whose positions begin in row `first` and end in row
+ * `last` of the output. */
+static void choose_rows(const struct conv_sweep *sweep, size_t first, size_t last, struct tile *tile)
+{
+    ptrdiff_t end = sweep->x_end - (ptrdiff_t)(first * sweep->stride), taps = (ptrdiff_t)sweep->taps_high;
+    ptrdiff_t start = sweep->x_top - (ptrdiff_t)(last * sweep->stride);
+    end = end < 0 ? 0 : end > taps ? taps : end;
+    start = start < 0 ? 0 : start > end ? end : start;
+    tile->first = (size_t)start;
+    tile->end = (size_t)end;
+}
+
 void conv_sweep_run(const struct conv_sweep *sweep)
 {
     struct tile tile = {.in_channels = sweep->in_per_group,
@@ -160,6 +174,7 @@ void conv_sweep_run(const struct conv_sweep *sweep)
     size_t row = 0, column = 0;
     for (size_t done = 0, positions; done < total; done += positions) {
         positions = total - done < tile_positions[most] ? total - done : tile_positions[most];
+        choose_rows(sweep, row, row + (column + positions - 1) / sweep->width, &tile);
         for (size_t p = 0; p < positions; p++) {
             tile.x[p] = sweep->x + row * sweep->stride * sweep->x_row + column * sweep->stride * LANES;
             tile.y[p] = sweep->y + row * sweep->y_row + column * sweep->y_step;

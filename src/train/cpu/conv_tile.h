@@ -20,6 +20,8 @@ struct conv_sweep {
     size_t height, width; /* of the output */
     const real *x;
     size_t x_plane, x_row;
+    ptrdiff_t x_top, x_end; /* only rows x_top .. x_end - 1 of x are not zero: where a whole tile can, it leaves out
+                               taps on the others */
     const real *weight; /* packed: [group][tile][c][i][j][channels of the tile] */
     const real *bias;   /* [groups * out_per_group] or NULL */
     bool relu;
