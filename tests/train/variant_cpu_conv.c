@@ -181,6 +181,12 @@ void conv_fixed_shapes(void)
         {3, 2, 5, 5, 4, 2, 1, 3, 0, 1, 2, 1, 6},        /* unlike sides */
         {2, 2, 3, 3, 7, 7, 1, 3, 3, 3, 3, 1, 16},       /* kernel larger than the image */
         {1, 2, 12, 12, 3, 3, 2, 0, 0, 0, 0, 1, 16},     /* last row and column unused */
+        {16, 20, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 18},     /* Winograd: even, */
+        {40, 35, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 4},      /* odd sizes, two groups of channels, several chunks */
+        {13, 12, 5, 6, 3, 3, 1, 0, 0, 0, 0, 1, 17},     /* without padding */
+        {12, 14, 3, 4, 3, 3, 1, 2, 1, 0, 2, 1, 5},      /* unlike sides */
+        {12, 12, 2, 2, 3, 3, 1, 3, 3, 3, 3, 1, 3},      /* padding beyond the kernel: forward only */
+        {90, 12, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 2},      /* small chunks */
         {3, 4, 2, 2, 1, 1, 1, 2, 1, 1, 3, 1, 5},        /* padding of a 1x1 */
     };
     uint64_t state = 1;

@@ -12,6 +12,19 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static void choose_winograd(struct conv *conv)
+{
+    bool fits = conv->kernel_height == 3 && conv->kernel_width == 3 && conv->stride == 1 && conv->groups == 1;
+    conv->winograd_forward = fits && winograd_pays(conv->in_channels, conv->out_channels);
+    /* the gradient's own padding is 2 - padding */
+    conv->winograd_data = conv->winograd_forward && conv->pad_top <= 2 && conv->pad_left <= 2;
+}
+
+static size_t forward_scratch(const struct conv *conv)
+{
+    return conv->winograd_forward ? winograd_scratch(conv->in_channels, conv->out_channels) : conv_planes_scratch(conv);
+}
+
 void conv_prepare(const struct plan_layer *layer, struct conv *out)
 {
     struct conv conv = {.in_channels = (size_t)layer->in.channels,
@@ -29,9 +42,11 @@ void conv_prepare(const struct plan_layer *layer, struct conv *out)
                         .pad_left = (size_t)layer->pad_left,
                         .pad_right = (size_t)layer->pad_right};
     conv.weights = conv.out_channels * (conv.in_channels / conv.groups) * conv.kernel_height * conv.kernel_width;
-    conv.packed_data = rounded(conv.weights);
-    conv.packed = 2 * conv.packed_data;
-    conv.scratch = larger(rounded(conv_planes_scratch(&conv)),
+    choose_winograd(&conv);
+    size_t transformed = winograd_packed(conv.in_channels, conv.out_channels);
+    conv.packed_data = rounded(conv.winograd_forward ? transformed : conv.weights);
+    conv.packed = conv.packed_data + rounded(conv.winograd_data ? transformed : conv.weights);
+    conv.scratch = larger(rounded(forward_scratch(&conv)),
                           larger(rounded(conv_data_scratch(&conv)), rounded(conv_weights_scratch(&conv))));
     *out = conv;
 }
@@ -39,22 +54,25 @@ void conv_prepare(const struct plan_layer *layer, struct conv *out)
 /* [out][c][i][j] -> [group][tile][c][i][j][channels of the tile], as conv_sweep reads it. */
 static void pack_forward(const struct conv *conv, const real *weight, real *packed)
 {
-    size_t out_per_group = conv->out_channels / conv->groups;
     size_t taps = conv->weights / conv->out_channels;
-    size_t count = conv_tile_count(out_per_group, conv_tile_channels(out_per_group));
-    for (size_t group = 0; group < conv->groups; group++, weight += out_per_group * taps) {
-        for (size_t t = 0; t < count; t++) {
-            size_t start = conv_tile_start(out_per_group, count, t), end = conv_tile_start(out_per_group, count, t + 1);
+    struct conv_tiling tiling = conv_tiling_for(conv->out_channels / conv->groups);
+    for (size_t group = 0; group < conv->groups; group++) {
+        for (size_t t = 0; t < tiling.count; t++) {
+            size_t channels = conv_tile_size(&tiling, t);
             for (size_t tap = 0; tap < taps; tap++)
-                for (size_t o = start; o < end; o++)
+                for (size_t o = 0; o < channels; o++)
                     *packed++ = weight[o * taps + tap];
+            weight += channels * taps;
         }
     }
 }
 
 void conv_pack(const struct conv *conv, const real *weight, bool data_gradient, real *packed)
 {
-    pack_forward(conv, weight, packed);
+    if (conv->winograd_forward)
+        winograd_pack(conv->in_channels, conv->out_channels, weight, 9 * conv->in_channels, 9, false, packed);
+    else
+        pack_forward(conv, weight, packed);
     if (data_gradient)
         conv_data_pack(conv, weight, packed + conv->packed_data);
 }
@@ -124,12 +142,35 @@ struct conv_planes conv_pad_input(const struct conv *conv, const real *x, real *
     return conv_pad(frame, x, scratch);
 }
 
+static void forward_winograd(const struct conv *conv, const real *packed, const real *bias, bool relu, const real *x,
+                             size_t blocks, real *y, real *scratch)
+{
+    struct winograd winograd = {.in_channels = conv->in_channels,
+                                .out_channels = conv->out_channels,
+                                .in_height = conv->in_height,
+                                .in_width = conv->in_width,
+                                .out_height = conv->out_height,
+                                .out_width = conv->out_width,
+                                .pad_top = conv->pad_top,
+                                .pad_left = conv->pad_left,
+                                .packed = packed,
+                                .bias = bias,
+                                .relu = relu};
+    for (size_t block = 0; block < blocks; block++)
+        winograd_run(&winograd, x + block * conv->in_channels * conv->in_height * conv->in_width * LANES,
+                     y + block * conv->out_channels * conv->out_height * conv->out_width * LANES, scratch);
+}
+
 void conv_forward(const struct conv *conv, const real *packed, const real *bias, bool relu, const real *x,
                   size_t blocks, real *y, real *scratch)
 {
+    if (conv->winograd_forward) {
+        forward_winograd(conv, packed, bias, relu, x, blocks, y, scratch);
+        return;
+    }
     struct conv_sweep sweep = {.groups = conv->groups,
                                .in_per_group = conv->in_channels / conv->groups,
-                               .out_per_group = conv->out_channels / conv->groups,
+                               .tiling = conv_tiling_for(conv->out_channels / conv->groups),
                                .taps_high = conv->kernel_height,
                                .taps_wide = conv->kernel_width,
                                .stride = conv->stride,

@@ -74,6 +74,8 @@ static bool frame_is_larger(const struct conv_frame *frame)
 
 size_t conv_data_scratch(const struct conv *conv)
 {
+    if (conv->winograd_data)
+        return winograd_scratch(conv->out_channels, conv->in_channels);
     struct conv_frame frame = gradient_frame(conv);
     return frame_is_larger(&frame) ? frame.channels * frame.padded_height * frame.padded_width * LANES : 0;
 }
@@ -83,24 +85,27 @@ static real *pack_phase(const struct conv *conv, const real *weight, struct phas
                         real *packed)
 {
     size_t in_per_group = conv->in_channels / conv->groups, out_per_group = conv->out_channels / conv->groups;
-    size_t count = conv_tile_count(in_per_group, conv_tile_channels(in_per_group));
     size_t area = conv->kernel_height * conv->kernel_width;
+    struct conv_tiling tiling = conv_tiling_for(in_per_group);
     for (size_t group = 0; group < conv->groups; group++, weight += out_per_group * in_per_group * area)
-        for (size_t t = 0; t < count; t++)
+        for (size_t t = 0, start = 0; t < tiling.count; start += conv_tile_size(&tiling, t++))
             for (size_t o = 0; o < out_per_group; o++)
                 for (size_t i = rows.taps; i-- > 0;)
                     for (size_t j = columns.taps; j-- > 0;) {
                         size_t tap = (rows.start + i * conv->stride) * conv->kernel_width + columns.start +
                                      j * conv->stride;
-                        for (size_t c = conv_tile_start(in_per_group, count, t);
-                             c < conv_tile_start(in_per_group, count, t + 1); c++)
-                            *packed++ = weight[(o * in_per_group + c) * area + tap];
+                        for (size_t c = 0; c < conv_tile_size(&tiling, t); c++)
+                            *packed++ = weight[(o * in_per_group + start + c) * area + tap];
                     }
     return packed;
 }
 
 void conv_data_pack(const struct conv *conv, const real *weight, real *packed)
 {
+    if (conv->winograd_data) {
+        winograd_pack(conv->out_channels, conv->in_channels, weight, 9, 9 * conv->in_channels, true, packed);
+        return;
+    }
     for (size_t i = 0; i < conv->stride; i++)
         for (size_t j = 0; j < conv->stride; j++)
             packed = pack_phase(conv, weight, phase_rows(conv, i), phase_columns(conv, j), packed);
@@ -112,7 +117,7 @@ static void data_block(const struct conv *conv, const real *packed, struct conv_
 {
     struct conv_sweep sweep = {.groups = conv->groups,
                                .in_per_group = conv->out_channels / conv->groups,
-                               .out_per_group = conv->in_channels / conv->groups,
+                               .tiling = conv_tiling_for(conv->in_channels / conv->groups),
                                .stride = 1,
                                .x_plane = dy.plane,
                                .x_row = dy.row,
@@ -141,9 +146,31 @@ static void data_block(const struct conv *conv, const real *packed, struct conv_
     }
 }
 
+/* With stride 1 there is one phase: the correlation of dy, padded by 2 - padding, with the reversed weights. */
+static void data_winograd(const struct conv *conv, const real *packed, const real *dy, size_t blocks, real *dx,
+                          real *scratch)
+{
+    struct winograd winograd = {.in_channels = conv->out_channels,
+                                .out_channels = conv->in_channels,
+                                .in_height = conv->out_height,
+                                .in_width = conv->out_width,
+                                .out_height = conv->in_height,
+                                .out_width = conv->in_width,
+                                .pad_top = 2 - conv->pad_top,
+                                .pad_left = 2 - conv->pad_left,
+                                .packed = packed};
+    for (size_t block = 0; block < blocks; block++)
+        winograd_run(&winograd, dy + block * conv->out_channels * conv->out_height * conv->out_width * LANES,
+                     dx + block * conv->in_channels * conv->in_height * conv->in_width * LANES, scratch);
+}
+
 void conv_backward_data(const struct conv *conv, const real *packed, const real *dy, size_t blocks, real *dx,
                         real *scratch)
 {
+    if (conv->winograd_data) {
+        data_winograd(conv, packed + conv->packed_data, dy, blocks, dx, scratch);
+        return;
+    }
     struct conv_frame frame = gradient_frame(conv);
     size_t plane = conv->out_height * conv->out_width * LANES;
     for (size_t block = 0; block < blocks; block++) {

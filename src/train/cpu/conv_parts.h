@@ -5,6 +5,7 @@
 
 #include "train/cpu/conv.h"
 #include "train/cpu/conv_tile.h"
+#include "train/cpu/winograd.h"
 
 #define conv_pad NR_VARIANT(conv_pad)
 #define conv_pad_input NR_VARIANT(conv_pad_input)

@@ -19,17 +19,47 @@ struct tile {
     const real *bias;
     bool relu;
     real *y[MOST_POSITIONS];
-    size_t y_plane;
+    size_t y_at, y_plane; /* the tile's first channel, from one channel to the next */
 };
 
-/* Inlined with constant sizes, so that `sum` is registers. Positions have pointers of their own: a tile may run over
- * the end of a row, and narrow planes fill it as well as wide ones. */
-VEC_INLINE void sum_tile(const int channels, const int positions, const struct tile *tile)
+/* Everything below is inlined with constant sizes, so that the sums are registers. Positions have pointers of their
+ * own: a tile may run over the end of a row, and narrow planes fill it as well as wide ones. */
+VEC_INLINE void add_tap(const int channels, const int positions, const real *const *x, size_t at, const real *weight,
+                        vec sum[MOST_CHANNELS][MOST_POSITIONS])
+{
+    vec value[MOST_POSITIONS];
+    VEC_UNROLL
+    for (int p = 0; p < positions; p++)
+        value[p] = vec_load(x[p] + at);
+    VEC_UNROLL
+    for (int o = 0; o < channels; o++) {
+        vec w = vec_set(weight[o]);
+        VEC_UNROLL
+        for (int p = 0; p < positions; p++)
+            sum[o][p] += w * value[p];
+    }
+}
+
+VEC_INLINE void add_taps(const int channels, const int positions, const real *const *x, const struct tile *tile,
+                         vec sum[MOST_CHANNELS][MOST_POSITIONS])
+{
+    size_t tap_row = tile->taps_wide * (size_t)channels;
+    size_t left_out = (tile->taps_high - (tile->end - tile->first)) * tap_row;
+    const real *weight = tile->weight + tile->first * tap_row;
+    for (size_t c = 0; c < tile->in_channels; c++, weight += left_out) {
+        for (size_t i = tile->first; i < tile->end; i++) {
+            size_t at = c * tile->x_plane + i * tile->x_row;
+            for (size_t end = at + tile->taps_wide * LANES; at < end; at += LANES, weight += channels)
+                add_tap(channels, positions, x, at, weight, sum);
+        }
+    }
+}
+
+/* `point`: one tap, so one loop instead of three. */
+VEC_INLINE void sum_tile(const int channels, const int positions, const bool point, const struct tile *tile)
 {
     vec sum[MOST_CHANNELS][MOST_POSITIONS];
     const real *x[MOST_POSITIONS];
-    size_t tap_row = tile->taps_wide * (size_t)channels;
-    const real *weight = tile->weight + tile->first * tap_row;
     VEC_UNROLL
     for (int o = 0; o < channels; o++) {
         vec start = tile->bias ? vec_set(tile->bias[o]) : vec_zero();
@@ -40,37 +70,30 @@ VEC_INLINE void sum_tile(const int channels, const int positions, const struct t
     VEC_UNROLL
     for (int p = 0; p < positions; p++)
         x[p] = tile->x[p];
-    for (size_t c = 0; c < tile->in_channels; c++, weight += (tile->taps_high - (tile->end - tile->first)) * tap_row) {
-        for (size_t i = tile->first; i < tile->end; i++) {
-            size_t at = c * tile->x_plane + i * tile->x_row;
-            for (size_t end = at + tile->taps_wide * LANES; at < end; at += LANES, weight += channels) {
-                vec value[MOST_POSITIONS];
-                VEC_UNROLL
-                for (int p = 0; p < positions; p++)
-                    value[p] = vec_load(x[p] + at);
-                VEC_UNROLL
-                for (int o = 0; o < channels; o++) {
-                    vec w = vec_set(weight[o]);
-                    VEC_UNROLL
-                    for (int p = 0; p < positions; p++)
-                        sum[o][p] += w * value[p];
-                }
-            }
-        }
+    if (point) {
+        const real *weight = tile->weight;
+        for (size_t c = 0, at = 0; c < tile->in_channels; c++, at += tile->x_plane, weight += channels)
+            add_tap(channels, positions, x, at, weight, sum);
+    } else {
+        add_taps(channels, positions, x, tile, sum);
     }
     VEC_UNROLL
     for (int o = 0; o < channels; o++) {
         VEC_UNROLL
         for (int p = 0; p < positions; p++)
-            vec_store(tile->y[p] + (size_t)o * tile->y_plane,
+            vec_store(tile->y[p] + tile->y_at + (size_t)o * tile->y_plane,
                       tile->relu ? vec_max(vec_zero(), sum[o][p]) : sum[o][p]);
     }
 }
 
-#define TILE(channels, positions)                                                             \
-    static __attribute__((noinline)) void tile_##channels##_##positions(const struct tile *tile) \
-    {                                                                                         \
-        sum_tile(channels, positions, tile);                                                  \
+#define TILE(channels, positions)                                                                 \
+    static __attribute__((noinline)) void tile_##channels##_##positions(const struct tile *tile)  \
+    {                                                                                             \
+        sum_tile(channels, positions, false, tile);                                               \
+    }                                                                                             \
+    static __attribute__((noinline)) void point_##channels##_##positions(const struct tile *tile) \
+    {                                                                                             \
+        sum_tile(channels, positions, true, tile);                                                \
     }
 #define TILES_2(channels) TILE(channels, 1) TILE(channels, 2)
 #define TILES_3(channels) TILES_2(channels) TILE(channels, 3)
@@ -79,25 +102,32 @@ VEC_INLINE void sum_tile(const int channels, const int positions, const struct t
 #define TILES_6(channels) TILES_5(channels) TILE(channels, 6)
 #define TILES_7(channels) TILES_6(channels) TILE(channels, 7)
 #define TILES_8(channels) TILES_7(channels) TILE(channels, 8)
-#define NAMES_2(channels) NULL, tile_##channels##_1, tile_##channels##_2
-#define NAMES_3(channels) NAMES_2(channels), tile_##channels##_3
-#define NAMES_4(channels) NAMES_3(channels), tile_##channels##_4
-#define NAMES_5(channels) NAMES_4(channels), tile_##channels##_5
-#define NAMES_6(channels) NAMES_5(channels), tile_##channels##_6
-#define NAMES_7(channels) NAMES_6(channels), tile_##channels##_7
-#define NAMES_8(channels) NAMES_7(channels), tile_##channels##_8
+#define NAMES_2(kind, channels) NULL, kind##_##channels##_1, kind##_##channels##_2
+#define NAMES_3(kind, channels) NAMES_2(kind, channels), kind##_##channels##_3
+#define NAMES_4(kind, channels) NAMES_3(kind, channels), kind##_##channels##_4
+#define NAMES_5(kind, channels) NAMES_4(kind, channels), kind##_##channels##_5
+#define NAMES_6(kind, channels) NAMES_5(kind, channels), kind##_##channels##_6
+#define NAMES_7(kind, channels) NAMES_6(kind, channels), kind##_##channels##_7
+#define NAMES_8(kind, channels) NAMES_7(kind, channels), kind##_##channels##_8
 
 typedef void tile_function(const struct tile *tile);
 
 #if VEC_REGISTERS == 32
 TILES_8(1) TILES_8(2) TILES_7(3) TILES_6(4) TILES_5(5) TILES_4(6)
-static tile_function *const tiles[MOST_CHANNELS + 1][MOST_POSITIONS + 1] = {
-    {NULL}, {NAMES_8(1)}, {NAMES_8(2)}, {NAMES_7(3)}, {NAMES_6(4)}, {NAMES_5(5)}, {NAMES_4(6)}};
+#define TABLE(kind)                                                                                              \
+    {                                                                                                            \
+        {NULL}, {NAMES_8(kind, 1)}, {NAMES_8(kind, 2)}, {NAMES_7(kind, 3)}, {NAMES_6(kind, 4)}, {NAMES_5(kind, 5)}, \
+            {NAMES_4(kind, 6)}                                                                                   \
+    }
 #else
 TILES_7(1) TILES_5(2) TILES_3(3) TILES_3(4) TILES_2(5) TILES_2(6)
-static tile_function *const tiles[MOST_CHANNELS + 1][MOST_POSITIONS + 1] = {
-    {NULL}, {NAMES_7(1)}, {NAMES_5(2)}, {NAMES_3(3)}, {NAMES_3(4)}, {NAMES_2(5)}, {NAMES_2(6)}};
+#define TABLE(kind)                                                                                              \
+    {                                                                                                            \
+        {NULL}, {NAMES_7(kind, 1)}, {NAMES_5(kind, 2)}, {NAMES_3(kind, 3)}, {NAMES_3(kind, 4)}, {NAMES_2(kind, 5)}, \
+            {NAMES_2(kind, 6)}                                                                                   \
+    }
 #endif
+static tile_function *const tiles[2][MOST_CHANNELS + 1][MOST_POSITIONS + 1] = {TABLE(tile), TABLE(point)};
 
 /* Half cycles that one tap takes, for one position: two multiply-adds a cycle, but a sum waits 4 cycles for itself,
  * and there are two loads a cycle. The constant stands for the loop. */
@@ -108,18 +138,19 @@ static double tap_cost(size_t channels, size_t positions)
     return ((double)(most > 8 ? most : 8) + 2) / (double)positions;
 }
 
-size_t conv_tile_channels(size_t channels)
+struct conv_tiling conv_tiling_for(size_t channels)
 {
-    size_t best = 1;
+    struct conv_tiling best = {0};
     double best_cost = 0;
     for (size_t most = 1; most <= MOST_CHANNELS && most <= channels; most++) {
-        size_t count = conv_tile_count(channels, most);
+        size_t count = (channels + most - 1) / most;
+        struct conv_tiling tiling = {.count = count, .channels = channels / count, .larger = channels % count};
+        tiling.positions = tile_positions[conv_tile_size(&tiling, 0)];
         double cost = 0;
         for (size_t t = 0; t < count; t++)
-            cost += tap_cost(conv_tile_start(channels, count, t + 1) - conv_tile_start(channels, count, t),
-                             tile_positions[most]);
+            cost += tap_cost(conv_tile_size(&tiling, t), tiling.positions);
         if (most == 1 || cost < best_cost) {
-            best = most;
+            best = tiling;
             best_cost = cost;
         }
     }
@@ -127,22 +158,20 @@ size_t conv_tile_channels(size_t channels)
 }
 
 /* All output channels of `positions` positions: what of x they need stays in the first cache, the weights stream. */
-static void run_positions(const struct conv_sweep *sweep, struct tile *tile, size_t positions, size_t most)
+static void run_positions(const struct conv_sweep *sweep, struct tile *tile, size_t positions)
 {
-    size_t count = conv_tile_count(sweep->out_per_group, most);
     size_t taps = sweep->in_per_group * sweep->taps_high * sweep->taps_wide;
+    bool point = sweep->taps_high == 1 && sweep->taps_wide == 1 && tile->first < tile->end;
     tile->weight = sweep->weight;
     tile->bias = sweep->bias;
+    tile->y_at = 0;
     for (size_t group = 0; group < sweep->groups; group++) {
-        for (size_t t = 0; t < count; t++) {
-            size_t channels = conv_tile_start(sweep->out_per_group, count, t + 1) -
-                              conv_tile_start(sweep->out_per_group, count, t);
-            tiles[channels][positions](tile);
+        for (size_t t = 0; t < sweep->tiling.count; t++) {
+            size_t channels = conv_tile_size(&sweep->tiling, t);
+            tiles[point][channels][positions](tile);
             tile->weight += channels * taps;
-            if (tile->bias)
-                tile->bias += channels;
-            for (size_t p = 0; p < positions; p++)
-                tile->y[p] += channels * sweep->y_plane;
+            tile->bias += tile->bias ? channels : 0;
+            tile->y_at += channels * tile->y_plane;
         }
         for (size_t p = 0; p < positions; p++)
             tile->x[p] += sweep->in_per_group * sweep->x_plane;
@@ -170,10 +199,11 @@ void conv_sweep_run(const struct conv_sweep *sweep)
                         .x_row = sweep->x_row,
                         .relu = sweep->relu,
                         .y_plane = sweep->y_plane};
-    size_t most = conv_tile_channels(sweep->out_per_group), total = sweep->height * sweep->width;
-    size_t row = 0, column = 0;
-    for (size_t done = 0, positions; done < total; done += positions) {
-        positions = total - done < tile_positions[most] ? total - done : tile_positions[most];
+    size_t total = sweep->height * sweep->width;
+    size_t row = 0, column = 0, count = (total + sweep->tiling.positions - 1) / sweep->tiling.positions;
+    for (size_t t = 0, done = 0; t < count; t++) { /* even tiles: a last one of one position would be a waste */
+        size_t positions = (total - done + count - t - 1) / (count - t);
+        done += positions;
         choose_rows(sweep, row, row + (column + positions - 1) / sweep->width, &tile);
         for (size_t p = 0; p < positions; p++) {
             tile.x[p] = sweep->x + row * sweep->stride * sweep->x_row + column * sweep->stride * LANES;
@@ -183,6 +213,6 @@ void conv_sweep_run(const struct conv_sweep *sweep)
                 row++;
             }
         }
-        run_positions(sweep, &tile, positions, most);
+        run_positions(sweep, &tile, positions);
     }
 }

@@ -174,10 +174,10 @@ static void add_group(const struct conv *conv, const real *x, const real *dy, si
     size_t in_per_group = conv->in_channels / conv->groups, row = sums_row(conv);
     size_t dy_plane = conv->out_height * conv->out_width * LANES;
     for (size_t group = 0; group < conv->groups; group++) {
-        size_t count = conv_tile_count(out_per_group, MOST_CHANNELS);
+        size_t count = (out_per_group + MOST_CHANNELS - 1) / MOST_CHANNELS;
         for (size_t t = 0; t < count; t++) {
-            size_t start = group * out_per_group + conv_tile_start(out_per_group, count, t);
-            size_t channels = group * out_per_group + conv_tile_start(out_per_group, count, t + 1) - start;
+            size_t start = group * out_per_group + out_per_group * t / count;
+            size_t channels = group * out_per_group + out_per_group * (t + 1) / count - start;
             for (size_t i = 0; i < channels * row; i += LANES)
                 vec_store(scratch + i, vec_zero());
             for (size_t block = 0; block < blocks; block++) {
