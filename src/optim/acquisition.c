@@ -47,6 +47,20 @@ double acquisition_log_h(double u, double *slope)
     return -0.5 * u * u - log_root_two_pi + log(h);
 }
 
+double acquisition_h(double u)
+{
+    if (u < -38.5) /* phi(u) is below the smallest double */
+        return 0;
+    double density = exp(-0.5 * u * u) * 0.3989422804014327;
+    if (u > -1)
+        return density + u * 0.5 * erfc(-u * root_half);
+    if (u > -30)
+        return density * (1 + u * root_half_pi * erfcx(-u * root_half));
+    double h, cdf;
+    far_ratios(u, &h, &cdf);
+    return density * h;
+}
+
 double acquisition_log_ei(double mu, double sigma, double best, double *by_mu, double *by_sigma)
 {
     double slope, u = (mu - best) / sigma;

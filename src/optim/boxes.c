@@ -26,6 +26,12 @@ struct boxes {
     double *term; /* [count] */
 };
 
+/* The caller's index of what is objective j here: the open one comes first. */
+static size_t origin(const struct boxes *boxes, size_t j)
+{
+    return j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j;
+}
+
 static int compare_reals(const void *left, const void *right)
 {
     double a = *(const double *)left, b = *(const double *)right;
@@ -129,7 +135,7 @@ static size_t gather_rows(const struct boxes *boxes, const double *front, size_t
     for (size_t i = 0; i < count; i++) {
         bool above = true;
         for (size_t j = 0; j < objectives; j++) {
-            size_t from = j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j;
+            size_t from = origin(boxes, j);
             rows[kept * objectives + j] = front[i * objectives + from];
             moved[j] = reference[from];
             above &= front[i * objectives + from] > reference[from];
@@ -151,7 +157,7 @@ static nr_status decompose(struct boxes *boxes, const double *front, size_t coun
     if (!rows || !member || !levels)
         goto out;
     for (size_t j = 0; j < objectives; j++) /* also when there is no row */
-        moved[j] = reference[j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j];
+        moved[j] = reference[origin(boxes, j)];
     size_t kept = gather_rows(boxes, front, count, reference, rows, moved);
     status = make_levels(boxes, rows, kept, moved);
     if (status != NR_OK)
@@ -235,19 +241,44 @@ static double log_inside(const struct boxes *boxes, const struct box *box, size_
     return log_difference(above, boxes->log_above[j][box->high[j]]);
 }
 
-double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
+/* E[max(0, Y - level)] of objective 0, and the volume of a box's other sides, without logarithms. */
+static double plain_term(const struct boxes *boxes, const struct box *box, const double *mu, const double *sigma)
 {
-    double moved_mu[BOXES_MAX_OBJECTIVES], moved_sigma[BOXES_MAX_OBJECTIVES], largest = -INFINITY, sum = 0;
-    for (size_t j = 0; j < boxes->objectives; j++) {
-        size_t from = j == 0 ? boxes->open : j <= boxes->open ? j - 1 : j;
-        moved_mu[j] = mu[from];
-        moved_sigma[j] = sigma[from];
-        fill_log_above(boxes, j, mu[from], sigma[from]);
+    double volume = 1;
+    for (size_t j = boxes->objectives; j-- > 1 && volume > 0;) {
+        double low = boxes->level[j][box->low[j]], top = mu[j];
+        if (box->high[j] != no_level)
+            top = fmin(top, boxes->level[j][box->high[j]]);
+        volume *= fmax(top - low, 0);
     }
+    return volume > 0 ? volume * sigma[0] * acquisition_h((mu[0] - boxes->level[0][box->low[0]]) / sigma[0]) : 0;
+}
+
+/* The usual case, one objective modelled and the others exact, is a weighted sum of one-dimensional expectations without
+ * differences: plain numbers do, and take a third of the time. False where they come near underflow. */
+static bool plain_ehvi(const struct boxes *boxes, const double *mu, const double *sigma, double *out)
+{
+    double sum = 0;
+    for (size_t j = 1; j < boxes->objectives; j++)
+        if (sigma[j] > 0)
+            return false;
+    if (!(sigma[0] > 0))
+        return false;
+    for (size_t i = 0; i < boxes->count; i++)
+        sum += plain_term(boxes, &boxes->box[i], mu, sigma);
+    *out = log(sum);
+    return sum > 1e-250;
+}
+
+static double log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
+{
+    double largest = -INFINITY, sum = 0;
+    for (size_t j = 0; j < boxes->objectives; j++)
+        fill_log_above(boxes, j, mu[j], sigma[j]);
     for (size_t i = 0; i < boxes->count; i++) {
         double term = boxes->log_above[0][boxes->box[i].low[0]];
         for (size_t j = boxes->objectives; j-- > 1 && term > -INFINITY;)
-            term += log_inside(boxes, &boxes->box[i], j, moved_mu[j], moved_sigma[j]);
+            term += log_inside(boxes, &boxes->box[i], j, mu[j], sigma[j]);
         boxes->term[i] = term;
         largest = fmax(largest, term);
     }
@@ -256,4 +287,17 @@ double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma
     for (size_t i = 0; i < boxes->count; i++)
         sum += exp(boxes->term[i] - largest);
     return largest + log(sum);
+}
+
+double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
+{
+    double moved_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_sigma[BOXES_MAX_OBJECTIVES] = {0}, value;
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        size_t from = origin(boxes, j);
+        moved_mu[j] = mu[from];
+        moved_sigma[j] = sigma[from];
+    }
+    if (plain_ehvi(boxes, moved_mu, moved_sigma, &value))
+        return value;
+    return log_ehvi(boxes, moved_mu, moved_sigma);
 }

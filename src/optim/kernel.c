@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* Columns are worked on in pieces that stay on the stack and in the first cache. */
-enum { PIECE = 128, LANES = 4 };
+enum { PIECE = 128, LANES = 8 };
 
-typedef double vector_f64 __attribute__((vector_size(32)));
-typedef int64_t vector_i64 __attribute__((vector_size(32)));
-typedef uint64_t vector_u64 __attribute__((vector_size(32)));
+typedef double vector_f64 __attribute__((vector_size(64)));
+typedef int64_t vector_i64 __attribute__((vector_size(64)));
+typedef uint64_t vector_u64 __attribute__((vector_size(64)));
 
 /* exp by x = n ln2 + r, |r| <= ln2/2, and the Taylor polynomial of degree 13 in r (remainder 4e-18); n is found by adding
  * 1.5 * 2^52, which leaves the rounded number in the low bits of the sum. Plain IEEE operations without contraction, so
@@ -20,7 +20,7 @@ static inline __attribute__((always_inline)) void exp_lanes(double *x)
     static const double coefficient[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
                                          1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
                                          0.5,             1,              1};
-    const vector_f64 lowest = {-708, -708, -708, -708};
+    const vector_f64 lowest = {-708, -708, -708, -708, -708, -708, -708, -708};
     vector_f64 v, result;
     memcpy(&v, x, sizeof v);
     vector_u64 small = (vector_u64)(vector_i64)(v < lowest);
@@ -52,11 +52,20 @@ __attribute__((target("avx2"))) static void exp_avx2(double *x, size_t count)
 {
     exp_all(x, count);
 }
+
+__attribute__((target("avx512f,avx512dq"))) static void exp_avx512(double *x, size_t count)
+{
+    exp_all(x, count);
+}
 #endif
 
 void kernel_exp(double *x, size_t count)
 {
 #if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512dq")) {
+        exp_avx512(x, count);
+        return;
+    }
     if (__builtin_cpu_supports("avx2")) {
         exp_avx2(x, count);
         return;
@@ -92,14 +101,17 @@ static void profile(enum kernel_family family, const double *squared, size_t cou
 /* Hyper-parameters once per call as the loops want them. */
 struct natural {
     double inverse[KERNEL_MAX_FEATURES]; /* 1 / l^2 */
+    double unequal[KERNEL_MAX_FEATURES]; /* profile(1 / l^2): of two different categories */
     double scale, share;                 /* share: additive / D, 0 where that term is left out */
 };
 
 static void natural_init(struct natural *natural, const struct kernel *kernel, const double *theta)
 {
     assert(kernel->features <= KERNEL_MAX_FEATURES);
-    for (size_t j = 0; j < kernel->features; j++)
+    for (size_t j = 0; j < kernel->features; j++) {
         natural->inverse[j] = exp(-2 * theta[j]);
+        profile(kernel->family, &natural->inverse[j], 1, &natural->unequal[j], NULL);
+    }
     natural->scale = exp(theta[kernel->features]);
     natural->share = kernel->additive ? exp(theta[kernel->features + 1]) / (double)kernel->features : 0;
 }
@@ -121,24 +133,44 @@ static void distance(const struct kernel *kernel, const struct natural *natural,
     }
 }
 
-/* One piece of one column of the covariance; count <= PIECE. */
+/* profile(r_j^2) for the same; a category has two values only. */
+static void factor(const struct kernel *kernel, const struct natural *natural, size_t j, const double *squared,
+                   size_t count, double *out)
+{
+    if (kernel->category && kernel->category[j])
+        for (size_t i = 0; i < count; i++)
+            out[i] = squared[i] > 0 ? natural->unequal[j] : 1;
+    else
+        profile(kernel->family, squared, count, out, NULL);
+}
+
+/* One piece of one column of the covariance; count <= PIECE. The RBF of all features is the product of the factors that
+ * the additive part needs anyway. */
 static void entries(const struct kernel *kernel, const struct natural *natural, struct kernel_points a, size_t first,
                     size_t count, struct kernel_points b, size_t k, double *out)
 {
-    double total[PIECE] = {0}, one[PIECE], value[PIECE], sum[PIECE] = {0};
+    double total[PIECE] = {0}, one[PIECE], value[PIECE], whole[PIECE], sum[PIECE] = {0};
+    for (size_t i = 0; i < count; i++)
+        whole[i] = natural->scale;
     for (size_t j = 0; j < kernel->features; j++) {
         distance(kernel, natural, j, a, first, count, b, k, one);
         for (size_t i = 0; i < count; i++)
             total[i] += one[i];
         if (!kernel->additive)
             continue;
-        profile(kernel->family, one, count, value, NULL);
-        for (size_t i = 0; i < count; i++)
+        factor(kernel, natural, j, one, count, value);
+        for (size_t i = 0; i < count; i++) {
             sum[i] += value[i];
+            whole[i] *= value[i];
+        }
     }
-    profile(kernel->family, total, count, value, NULL);
+    if (!kernel->additive || kernel->family != KERNEL_RBF) {
+        profile(kernel->family, total, count, value, NULL);
+        for (size_t i = 0; i < count; i++)
+            whole[i] = natural->scale * value[i];
+    }
     for (size_t i = 0; i < count; i++)
-        out[i] = natural->scale * value[i] + natural->share * sum[i];
+        out[i] = whole[i] + natural->share * sum[i];
 }
 
 double kernel_variance(const struct kernel *kernel, const double *theta)

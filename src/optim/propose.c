@@ -9,7 +9,7 @@
 #include "optim/streams.h"
 
 enum {
-    POOL = 2000,       /* random candidates */
+    POOL = 1000,       /* random candidates */
     POOL_TRIES = 8000, /* draws for them, where few points are allowed */
     FRONT_MOST = 24,   /* members of the front whose neighbours are candidates */
     CLIMBERS = 5,      /* local searches, from the best candidates */

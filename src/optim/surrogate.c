@@ -18,7 +18,7 @@ enum {
     WARM_STEPS = 6,    /* L-BFGS iterations of a warm fit */
     FULL_STEPS = 40,   /* ... of each start of a full one */
     RANDOM_STARTS = 2, /* besides the fixed ones */
-    FULL_UNTIL = 100,  /* results up to which doubling their number asks for a full fit */
+    FULL_UNTIL = 60,   /* results up to which doubling their number asks for a full fit */
     MIN_RESULTS = 4
 };
 static const double reference_margin = 0.1; /* of the observed range, beyond the worst */
