@@ -48,14 +48,14 @@ need_packages() {
 
 # build NAME CMAKE_ARGS...: configures build/NAME where that is not done yet, and builds what changed.
 build() {
-    local folder=build/$1
+    local folder=build/$1 note
     shift
     cd "$project" || die "$project is gone"
-    if [ ! -f "$folder/build.ninja" ]; then
-        say "building into $folder (the first time takes a minute or two)"
-        quietly cmake -B "$folder" "$@" || die "cmake failed: see above"
-    fi
+    (sleep 2 >/dev/null 2>&1 && say "building into $folder: minutes the first time, then seconds") &
+    note=$!
+    [ -f "$folder/build.ninja" ] || quietly cmake -B "$folder" "$@" || die "cmake failed: see above"
     quietly cmake --build "$folder" || die "the build failed: see above"
+    kill "$note" 2>/dev/null || true
 }
 
 # Prints the folder of a data set, looking where the program looks; the first that exists.

@@ -287,6 +287,52 @@ static void first_place_counts(void **state)
     log_destroy(log);
 }
 
+static nr_status load_study(const char *folder, const char *file, struct log *log, struct dataset **out)
+{
+    static const char rest[] = "[network]\nlayer = dense units=classes\n[space]\nrate = real 0.1..0.2\n"
+                               "[training]\nlearning_rate = $rate\n[objectives]\nval_accuracy = maximize\n";
+    struct text content = {0};
+    struct study *study = NULL;
+    text_format(&content, "[study]\nname = x\ntrials = 1\n[data]\ndataset = mine\nfolder = %s\n%s", folder, rest);
+    nr_status status = study_read_text(content.data, file, NULL, 0, log, &study);
+    if (status != NR_OK)
+        print_error("%s\n", log_text(log));
+    assert_ok(status);
+    status = dataset_load(study, DATASET_TRAIN, log, out);
+    study_destroy(study);
+    text_clear(&content);
+    return status;
+}
+
+/* data.folder: the set's folder or the one it lies in, relative to the file that names it. */
+static void folder_of_a_study(void **state)
+{
+    (void)state;
+    struct log *log = test_log();
+    const char *folder = write_set("");
+    char file[512], link[512];
+    const char *base = strrchr(folder, '/') + 1;
+    snprintf(file, sizeof file, "%s/study.ini", test_folder());
+    snprintf(link, sizeof link, "%s/mine", test_folder());
+    const char *const folders[] = {folder, base, "."};
+    for (int i = 0; i < 3; i++) {
+        struct dataset *dataset = NULL;
+        if (i == 2)
+            assert_int_equal(symlink(base, link), 0); /* "./mine" */
+        nr_status status = load_study(folders[i], file, log, &dataset);
+        if (status != NR_OK)
+            print_error("folder = %s: %s\n", folders[i], log_text(log));
+        assert_ok(status);
+        check_good(dataset);
+        dataset_destroy(dataset);
+    }
+    struct dataset *none = NULL;
+    assert_int_equal(load_study("no/such", file, log, &none), NR_NOT_FOUND);
+    test_log_has(log, "study.ini:6: data.folder = no/such: no such folder");
+    assert_null(none);
+    log_destroy(log);
+}
+
 /* A set under a known name must be that set. */
 static void known_sets(void **state)
 {
@@ -404,6 +450,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(damaged_files),
     cmocka_unit_test(missing_files),
     cmocka_unit_test(first_place_counts),
+    cmocka_unit_test(folder_of_a_study),
     cmocka_unit_test(known_sets),
     cmocka_unit_test(full_mnist),
     cmocka_unit_test(full_fashion_mnist),
