@@ -214,7 +214,10 @@ static nr_status set_log(const struct declaration *at, struct dimension *out)
         return refuse(at, "is a log range from %g; the least is %g", out->low, least_log);
     if (out->step > 0)
         return refuse(at, "has both \"log\" and \"step\"; use one of them, or \"ordered\" with the values");
+    double margin = out->kind == DIM_INT ? 0.5 : 0;
     out->log = true;
+    out->log_low = log(out->low - margin);
+    out->log_high = log(out->high + margin);
     return NR_OK;
 }
 

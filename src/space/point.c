@@ -15,10 +15,13 @@ static double clip(double value, double low, double high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* Dividing by a power of ten, which is exact up to 10^22, rounds once. */
+/* Dividing by a power of ten that is exact rounds once; exact are those up to 10^22. */
 double dimension_round(double value, int decimals)
 {
-    double power = pow(10, abs(decimals));
+    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    size_t size = (size_t)abs(decimals);
+    double power = size < sizeof exact / sizeof *exact ? exact[size] : pow(10, (double)size);
     return decimals >= 0 ? round(value * power) / power : round(value / power) * power;
 }
 
@@ -79,25 +82,14 @@ size_t dimension_index(const struct dimension *dimension, double value)
     return step > 0 ? (size_t)llround((value - dimension->low) / step) : 0;
 }
 
-/* The ends of a log dimension in log space. A whole number's share reaches half a unit to both sides. */
-static void log_ends(const struct dimension *dimension, double *low, double *high)
-{
-    double margin = dimension->kind == DIM_INT ? 0.5 : 0;
-    *low = log(dimension->low - margin);
-    *high = log(dimension->high + margin);
-}
-
 static double from_unit(const struct dimension *dimension, double unit)
 {
     double size = dimension_size(dimension);
     unit = isnan(unit) ? 0.5 : clip(unit, 0, 1);
     if (size == 1)
         return dimension_value(dimension, 0);
-    if (dimension->log) {
-        double low, high;
-        log_ends(dimension, &low, &high);
-        return snap(dimension, exp(low + unit * (high - low)));
-    }
+    if (dimension->log)
+        return snap(dimension, exp(dimension->log_low + unit * (dimension->log_high - dimension->log_low)));
     if (isfinite(size))
         return dimension_value(dimension, (size_t)fmin(floor(unit * size), size - 1));
     return snap(dimension, unit == 1 ? dimension->high : dimension->low + unit * (dimension->high - dimension->low));
@@ -109,10 +101,8 @@ static double to_unit(const struct dimension *dimension, double value)
     if (isnan(value) || size == 1)
         return 0.5;
     if (dimension->log) {
-        double low, high, margin = dimension->kind == DIM_INT ? 0.5 : 0;
-        log_ends(dimension, &low, &high);
-        double centre = (log(value - margin) + log(value + margin)) / 2;
-        return clip((centre - low) / (high - low), 0, 1);
+        double centre = dimension->kind == DIM_INT ? (log(value - 0.5) + log(value + 0.5)) / 2 : log(value);
+        return clip((centre - dimension->log_low) / (dimension->log_high - dimension->log_low), 0, 1);
     }
     if (isfinite(size))
         return ((double)dimension_index(dimension, value) + 0.5) / size;

@@ -29,6 +29,7 @@ struct dimension {
     double low, high; /* real, int: inclusive */
     double step;      /* real: a grid low, low + step, ... <= high (high is lowered to the grid); 0: none */
     int decimals;     /* real without log: values are multiples of 10^-decimals; see point.c */
+    double log_low, log_high; /* log: the ends in log space; an int's reach half a unit further out */
     size_t levels;    /* ordered, choice, bool, fixed: number of levels; else 0 */
     char **level;     /* their texts; "no", "yes" for bool */
     double *number;   /* level as a number, NaN where it is none; NULL when levels is 0 */
