@@ -90,6 +90,21 @@ static bool dimension_fits(const struct dimension *dimension, const struct attri
     return attribute_in_range(spec, dimension->low) && attribute_in_range(spec, dimension->high);
 }
 
+/* ": dropout (line 12) goes from 0 to 1.5", ": kernel (line 9) can be many" */
+static const char *misfit(const struct dimension *dimension, const struct attribute_spec *spec, char *buffer, size_t size)
+{
+    double value;
+    for (size_t i = 0; i < dimension->levels; i++) {
+        if (attribute_literal(spec, dimension->level[i], &value) == ATTRIBUTE_OK)
+            continue;
+        snprintf(buffer, size, ": %s (line %d) can be %s", dimension->name, dimension->line, dimension->level[i]);
+        return buffer;
+    }
+    snprintf(buffer, size, ": %s (line %d) is %s from %.10g to %.10g", dimension->name, dimension->line,
+             dimension->kind == DIM_REAL ? "a real" : "an int", dimension->low, dimension->high);
+    return buffer;
+}
+
 static bool dimension_is_number(const struct dimension *dimension)
 {
     for (size_t i = 0; i < dimension->levels; i++)
@@ -105,6 +120,7 @@ static nr_status check_name(const struct check *check, const struct attribute_sp
     const struct space *space = &check->study->space;
     int64_t elements = 0, found = 0;
     bool indexed = name[length - 1] == ']';
+    char values[256];
     for (size_t i = 0; i < space->count; i++) {
         const struct dimension *dimension = &space->dimension[i];
         const char *known = indexed ? dimension->name : dimension->base;
@@ -113,7 +129,7 @@ static nr_status check_name(const struct check *check, const struct attribute_sp
         found++;
         elements += !indexed && dimension->element >= 0;
         if (sole && !dimension_fits(dimension, spec))
-            return refuse_value(check, spec, text, ": some values of the parameter do not fit");
+            return refuse_value(check, spec, text, misfit(dimension, spec, values, sizeof values));
         if (!sole && !dimension_is_number(dimension))
             return refuse_value(check, spec, text, ": some values of the parameter are no numbers");
     }

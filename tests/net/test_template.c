@@ -51,7 +51,7 @@ static void refuses_with_file_line_and_expectation(void **state)
         {"layer = maxpool size=2 padding=some",
          "padding=some, expected same, valid, a whole number up to 1024, or $name"},
         {"layer = dropout rate=$units",
-         "dropout: rate=$units: some values of the parameter do not fit, expected a number"},
+         "dropout: rate=$units: units (line 12) is an int from 1 to 9, expected a number"},
         {"layer = activation kind=$units", "kind=$units: some values of the parameter do not fit, expected relu"},
         {"layer = batchnorm if=$units", "if=$units: some values of the parameter do not fit, expected yes, no"},
         {"layer = residual", "t.ini:9: residual: expected `begin` or `end` after it"},
@@ -78,8 +78,8 @@ static void refuses_parameters_that_do_not_fit(void **state)
     static const struct {
         const char *space, *network, *message;
     } rows[] = {
-        {"r = real 1..9", "layer = dense units=$r", "units=$r: some values of the parameter do not fit"},
-        {"r = int 0..9", "layer = dense units=$r", "units=$r: some values of the parameter do not fit"},
+        {"r = real 1..9", "layer = dense units=$r", "units=$r: r (line 13) is a real from 1 to 9"},
+        {"r = int 0..9", "layer = dense units=$r", "units=$r: r (line 13) is a real from 1 to 9"},
         {"r = choice relu, tahn", "layer = activation kind=$r", "kind=$r: some values of the parameter do not fit"},
         {"r = ordered 8, big", "layer = dense units=2*$r", "units=2*$r: some values of the parameter are no numbers"},
         {"r = bool", "layer = dropout rate=$r", "rate=$r: some values of the parameter do not fit"},
