@@ -11,6 +11,8 @@
 struct log {
     FILE *console;
     enum log_level console_level;
+    void (*before)(void *context);
+    void *context;
     FILE *file;
     bool keeps_text;
     struct text text;
@@ -38,6 +40,14 @@ nr_status log_add_file(struct log *log, const char *path)
         fclose(log->file);
     log->file = file;
     return NR_OK;
+}
+
+void log_before_console(struct log *log, void (*before)(void *context), void *context)
+{
+    if (!log)
+        return;
+    log->before = before;
+    log->context = context;
 }
 
 void log_keep_text(struct log *log)
@@ -85,6 +95,8 @@ static void log_message(struct log *log, enum log_level level, const char *forma
     char message[2048]; /* no allocation: a message about memory must get through */
     vsnprintf(message, sizeof message, format, arguments);
     if (log->console && level <= log->console_level) {
+        if (log->before)
+            log->before(log->context);
         const char *prefix = level == LOG_ERROR ? "nasrun: " : level == LOG_WARNING ? "nasrun: warning: " : "";
         fprintf(log->console, "%s%s\n", prefix, message);
         fflush(log->console);

@@ -364,6 +364,12 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void hide_progress(void *context)
+{
+    struct search *search = context;
+    progress_hide(search->progress);
+}
+
 static nr_status train_all(struct search *search)
 {
     char *configuration = files_render_configuration(search->study);
@@ -379,10 +385,12 @@ static nr_status train_all(struct search *search)
         int signals = open_signals();
         search_announce(search);
         status = progress_create(search->options->out, NULL, search->options->quiet, &search->progress);
-        if (status == NR_OK)
+        if (status == NR_OK) {
+            log_before_console(search->log, hide_progress, search);
             status = loop(search, signals);
-        if (search->progress)
-            progress_hide(search->progress);
+            hide_progress(search);
+            log_before_console(search->log, NULL, NULL);
+        }
         pool_clear(&search->pool);
         close(signals);
     }
