@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +33,19 @@ double store_now(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
+}
+
+static double monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void store_run_clock(struct store *store, double spent)
+{
+    store->spent = spent;
+    store->since = monotonic();
 }
 
 static void forget_statements(struct store *store)
@@ -81,6 +95,7 @@ nr_status store_open(const char *path, bool read_only, struct log *log, struct s
         return log_no_memory(log, "opening the store");
     store->log = log;
     store->lock = -1;
+    store->spent = NAN;
     status = database_open(path, read_only, log, &store->database);
     if (status != NR_OK)
         goto err_free;
@@ -163,7 +178,9 @@ nr_status store_change(struct store *store, const char *doing)
 nr_status store_changed(struct store *store, nr_status status, const char *doing)
 {
     if (status == NR_OK)
-        status = store_step(store, STATEMENT_CHANGED, CELLS(cell_whole(ONLY_STUDY)), doing, NULL);
+        status = store_step(store, STATEMENT_CHANGED,
+                            CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + monotonic() - store->since)), doing,
+                            NULL);
     if (status == NR_OK)
         status = database_execute(&store->database, "COMMIT", doing);
     if (status != NR_OK && !sqlite3_get_autocommit(store->database.connection))
@@ -314,9 +331,8 @@ nr_status store_set_elapsed(struct store *store, double seconds)
         status = store_change(store, doing);
     if (status != NR_OK)
         return status;
-    status =
-        store_step(store, STATEMENT_SET_ELAPSED, CELLS(cell_whole(store->study), cell_real(seconds)), doing, NULL);
-    return store_changed(store, status, doing);
+    store_run_clock(store, seconds);
+    return store_changed(store, NR_OK, doing);
 }
 
 nr_status store_elapsed(struct store *store, double *out)

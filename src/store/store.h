@@ -65,7 +65,8 @@ nr_status store_study(struct store *store, struct store_study *out) NR_MUST_CHEC
 /* Why the last run ended ("trials", "time", "interrupted", ...); "" while it runs or when it was killed: a driver sets ""
  * when it starts. */
 nr_status store_set_end(struct store *store, const char *reason) NR_MUST_CHECK;
-/* Wall time of the study in seconds, all runs: what [run] max_time counts. */
+/* Wall time of the study in seconds, all runs: what [run] max_time counts. Once the lock is held every write brings it up
+ * to date, so that it survives a kill; setting it sets the clock right. */
 nr_status store_set_elapsed(struct store *store, double seconds) NR_MUST_CHECK;
 nr_status store_elapsed(struct store *store, double *out) NR_MUST_CHECK;
 /* A study goes on with other values of [run] and study.trials. */

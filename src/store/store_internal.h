@@ -7,7 +7,7 @@
 
 /* Statements that are prepared once. What iterates prepares its own, so that a callback may read too. */
 #define STORE_STATEMENTS(X)                                                                                              \
-    X(STATEMENT_CHANGED, "UPDATE study_state SET changes = changes + 1 WHERE study = ?1")                                \
+    X(STATEMENT_CHANGED, "UPDATE study_state SET changes = changes + 1, elapsed = coalesce(?2, elapsed) WHERE study = ?1")                                \
     X(STATEMENT_STATE, "SELECT state FROM trials WHERE study = ?1 AND trial = ?2")                                       \
     X(STATEMENT_SUGGEST, "INSERT INTO trials (study, trial, state, cause, point, identity, network, method, fit, note, " \
                          "attempt, owner, suggested) VALUES (?1, ?2, 'queued', '', ?3, ?4, ?5, ?6, ?7, ?8, 1, '', ?9)")  \
@@ -25,7 +25,6 @@
     X(STATEMENT_TEST, "SELECT accuracy, loss FROM tests WHERE study = ?1 AND trial = ?2")                                \
     X(STATEMENT_SET_END, "UPDATE study_state SET end_reason = ?2, end_time = ?3 WHERE study = ?1")                       \
     X(STATEMENT_END, "SELECT end_reason FROM study_state WHERE study = ?1")                                              \
-    X(STATEMENT_SET_ELAPSED, "UPDATE study_state SET elapsed = ?2 WHERE study = ?1")                                     \
     X(STATEMENT_ELAPSED, "SELECT elapsed FROM study_state WHERE study = ?1")                                             \
     X(STATEMENT_SET_CONFIGURATION, "UPDATE studies SET configuration = ?2 WHERE study = ?1")                             \
     X(STATEMENT_VERSION, "SELECT changes FROM study_state WHERE study = ?1")
@@ -44,11 +43,14 @@ struct store {
     size_t objectives; /* of the study */
     sqlite3_stmt *statement[STATEMENTS];
     int lock; /* descriptor, -1 when not held */
+    double spent, since; /* of a run: wall time of the study at `since` on the monotonic clock; NaN for others */
     char *string[7 + STORE_MAX_VALUES]; /* handed out by store_study() */
     char *end;                          /* ... by store_end() */
 };
 
 double store_now(void); /* seconds since 1970 */
+/* From now on every write records the study's wall time, which is `spent` now. */
+void store_run_clock(struct store *store, double spent);
 /* A reader's connection is made fresh if need be, and the study is known. NR_NOT_FOUND (logged) in an empty store. */
 nr_status store_ready(struct store *store) NR_MUST_CHECK;
 /* The statement, prepared; then one step, as database_step(). */

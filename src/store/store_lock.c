@@ -47,8 +47,11 @@ nr_status store_lock(struct store *store)
     }
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(descriptor, F_SETLK, &lock) == 0) {
+        double spent = 0;
+        nr_status read = store->study ? store_elapsed(store, &spent) : NR_OK;
+        store_run_clock(store, spent);
         store->lock = descriptor;
-        return NR_OK;
+        return read;
     }
     nr_status status = NR_STORE;
     if (errno == EACCES || errno == EAGAIN) {

@@ -206,6 +206,37 @@ static void a_killed_writer_s_wal_is_read_without_rights(void **state)
     set_folder_mode(path, 0755);
 }
 
+static void run_for_a_while(const char *path)
+{
+    struct store *store;
+    double spent;
+    child_expect(store_open(path, false, NULL, &store) == NR_OK && store_lock(store) == NR_OK);
+    child_expect(store_elapsed(store, &spent) == NR_OK && spent >= 100 && spent < 200);
+    usleep(20000);
+    suggest(store, 2);
+    raise(SIGKILL);
+}
+
+/* The wall time of a run that is killed counts up to its last write. */
+static void time_survives_a_kill(void **state)
+{
+    (void)state;
+    const char *path = fresh_path();
+    struct store *store = begun(path);
+    double before, spent;
+    assert_ok(store_elapsed(store, &spent));
+    assert_true(spent == 0);
+    assert_ok(store_set_elapsed(store, 100));
+    assert_ok(store_elapsed(store, &before));
+    assert_true(before >= 100);
+    store_close(store);
+    assert_int_equal(in_child(run_for_a_while, path), 128 + SIGKILL);
+    assert_ok(store_open(path, true, NULL, &store));
+    assert_ok(store_elapsed(store, &spent));
+    assert_true(spent >= before + 0.02 && spent < before + 100);
+    store_close(store);
+}
+
 static void only_one_driver(void **state)
 {
     (void)state;
@@ -379,6 +410,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(a_reader_cannot_write),
     cmocka_unit_test(a_read_only_folder_is_read),
     cmocka_unit_test(a_killed_writer_s_wal_is_read_without_rights),
+    cmocka_unit_test(time_survives_a_kill),
     cmocka_unit_test(only_one_driver),
     cmocka_unit_test(files_that_are_no_store),
     cmocka_unit_test(a_damaged_file_is_not_built_on),
