@@ -9,6 +9,7 @@
 
 /* In one word, and in a sentence for people. */
 struct standing {
+    bool running;
     const char *word; /* "running", or why the last run ended, or "killed" */
     char sentence[160];
     double elapsed;
@@ -20,6 +21,7 @@ static nr_status find_standing(const struct view *view, struct standing *out)
     const char *end = store_end(view->store);
     *out = (struct standing){.word = "killed",
                              .sentence = "not running; its last run was killed: the same command goes on"};
+    out->running = holder != 0;
     if (holder) {
         out->word = "running";
         snprintf(out->sentence, sizeof out->sentence, "running (process %" PRId64 ")", holder);
@@ -67,14 +69,15 @@ static nr_status print_text(struct cli *cli, const struct view *view, const stru
                 study_int(view->study, KEY_TRIALS, NULL));
     for (enum trial_status s = 0; s < TRIAL_STATES; s++)
         if (s != TRIAL_DONE && results_count(&view->results, s))
-            text_format(&line, ", %zu %s", results_count(&view->results, s), trial_status_name(s));
+            text_format(&line, ", %zu %s", results_count(&view->results, s),
+                        s == TRIAL_RUNNING && !standing->running ? "interrupted" : trial_status_name(s));
     text_append(&line, ", in ");
     phrase_append_duration(&line, standing->elapsed);
     text_append(&line, "\n");
     if (!line.failed)
         fputs(line.data, cli->out);
     text_clear(&line);
-    nr_status status = print_running(cli, view);
+    nr_status status = standing->running ? print_running(cli, view) : NR_OK;
     if (status != NR_OK || !view->front.members)
         return status;
     fprintf(cli->out, "\n");

@@ -125,12 +125,12 @@ static void put_running(struct canvas *canvas, const struct progress_snapshot *s
     put_line(canvas, NULL, "");
     for (size_t i = 0; i < shown; i++) {
         const struct progress_trial *trial = &snapshot->running[i];
-        text_format(&line, "%s%4" PRId64 "  epoch %" PRId64 "/%-" PRId64, i ? "         " : "running  ", trial->trial,
+        text_format(&line, "%s%4" PRId64 "  epoch %3" PRId64 "/%-3" PRId64, i ? "         " : "running  ", trial->trial,
                     trial->epoch, trial->epochs);
         if (isnan(trial->accuracy))
-            text_append(&line, "          ");
+            text_append(&line, "         ");
         else
-            text_format(&line, "  %.4f  ", trial->accuracy);
+            text_format(&line, " %.4f  ", trial->accuracy);
         text_append(&line, trial->network);
         put_text(canvas, NULL, &line);
     }

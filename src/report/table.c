@@ -267,10 +267,11 @@ nr_status table_write_text(const struct table *table, size_t width, bool styled,
         narrow(table, width, columns);
     text_append(&text, styled ? "\033[1m" : "");
     append_line(table, SIZE_MAX, columns, &text);
-    if (styled)
+    end_line(&text);
+    if (styled) { /* within the line: some terminals fill the next one otherwise */
+        text.length--;
         text_append(&text, "\033[0m\n");
-    else
-        end_line(&text);
+    }
     for (size_t row = 0; row < table->rows; row++) {
         append_line(table, row, columns, &text);
         end_line(&text);
