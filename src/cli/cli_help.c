@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "net/operators.h"
 #include "space/keys.h"
 
 static const struct {
@@ -59,6 +60,7 @@ nr_status command_help(struct cli *cli)
         return cli_help_print(cli->out, NULL);
     if (!strcmp(cli->argument[0], "config")) {
         keys_print(cli->out);
+        operators_print(cli->out);
         return NR_OK;
     }
     const char *names[32];

@@ -68,8 +68,9 @@ static nr_status set_window(struct builder *builder, struct plan_layer *layer, i
     layer->out.width = window_places(in.width, kernel, stride, padding, &layer->pad_left, &layer->pad_right);
     if (layer->out.height >= 1 && layer->out.width >= 1)
         return NR_OK;
-    return builder_refuse(builder, "a window of %lld is larger than its input of %lldx%lld with padding %lld",
-                          (long long)kernel, (long long)in.height, (long long)in.width, (long long)layer->pad_top);
+    return builder_refuse(builder, "%s %lld is larger than its input of %lldx%lld with padding %lld",
+                          layer->kind == OP_CONV ? "kernel" : "size", (long long)kernel, (long long)in.height,
+                          (long long)in.width, (long long)layer->pad_top);
 }
 
 static nr_status add_conv(struct builder *builder, struct plan_layer layer, bool bias)
@@ -86,7 +87,7 @@ static nr_status add_conv(struct builder *builder, struct plan_layer layer, bool
 static nr_status build_conv(struct builder *builder)
 {
     const double *value = builder->value;
-    struct plan_layer layer = {0};
+    struct plan_layer layer = {.kind = OP_CONV};
     nr_status status = builder_settle(builder);
     if (status != NR_OK)
         return status;

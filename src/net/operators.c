@@ -4,8 +4,6 @@
 
 #include "net/plan.h"
 
-#define MOST_SIZE 2147483647.0 /* of units and channels; what a layer may hold is limited in builder.c */
-
 static const char *const activation_choices[] = {"relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "none", NULL};
 static const char *const shortcut_choices[] = {"identity", "project", NULL};
 _Static_assert((int)ACTIVATION_NONE == (int)ACT_KINDS, "`none` follows the activations");
@@ -13,15 +11,17 @@ _Static_assert((int)ACTIVATION_NONE == (int)ACT_KINDS, "`none` follows the activ
 const struct attribute_spec attribute_specs[ATTR_COUNT] = {
     [ATTR_IF] = {"if", ATTRIBUTE_BOOL, 0, 1, false, NULL,
                  "no leaves the layer out; an inactive parameter counts as no"},
-    [ATTR_UNITS] = {"units", ATTRIBUTE_INT, 1, MOST_SIZE, false, NULL, "outputs; `classes` is the number of classes"},
-    [ATTR_CHANNELS] = {"channels", ATTRIBUTE_INT, 1, MOST_SIZE, false, NULL,
-                       "outputs; of a depthwise convolution a multiple of its inputs, preset: as many"},
+    [ATTR_UNITS] = {"units", ATTRIBUTE_INT, 1, ATTRIBUTE_MOST_SIZE, false, NULL,
+                    "outputs; `classes` is the number of classes"},
+    [ATTR_CHANNELS] = {"channels", ATTRIBUTE_INT, 1, ATTRIBUTE_MOST_SIZE, false, NULL,
+                       "outputs; depthwise: a multiple of the inputs, by default as many"},
     [ATTR_KERNEL] = {"kernel", ATTRIBUTE_INT, 1, 1024, false, NULL, "side of the square kernel"},
     [ATTR_SIZE] = {"size", ATTRIBUTE_INT, 1, 1024, false, NULL, "side of the square window"},
-    [ATTR_STRIDE] = {"stride", ATTRIBUTE_INT, 1, 1024, false, NULL, "step; of a pool preset to its size"},
+    [ATTR_STRIDE] = {"stride", ATTRIBUTE_INT, 1, 1024, false, NULL,
+                     "pixels between windows; of a pool its size by default"},
     [ATTR_PADDING] = {"padding", ATTRIBUTE_PADDING, 0, 1024, false, NULL,
-                      "valid: none; same: the output is ceil(input / stride); or a number of pixels on every side"},
-    [ATTR_GROUPS] = {"groups", ATTRIBUTE_INT, 1, MOST_SIZE, false, NULL, "must divide inputs and outputs"},
+                      "valid: none; same: output is ceil(input / stride); or pixels on every side"},
+    [ATTR_GROUPS] = {"groups", ATTRIBUTE_INT, 1, ATTRIBUTE_MOST_SIZE, false, NULL, "must divide inputs and outputs"},
     [ATTR_DEPTHWISE] = {"depthwise", ATTRIBUTE_BOOL, 0, 1, false, NULL, "yes: as many groups as inputs"},
     [ATTR_BIAS] = {"bias", ATTRIBUTE_BOOL, 0, 1, false, NULL, "adds a trained value per output"},
     [ATTR_ACTIVATION] = {"activation", ATTRIBUTE_CHOICE, 0, 0, false, activation_choices, "applied to the output"},
@@ -29,7 +29,7 @@ const struct attribute_spec attribute_specs[ATTR_COUNT] = {
     [ATTR_SLOPE] = {"slope", ATTRIBUTE_REAL, -1, 1, false, NULL, "of leaky_relu below 0"},
     [ATTR_RATE] = {"rate", ATTRIBUTE_REAL, 0, 1, true, NULL, "share of the values set to 0; 0 is no layer"},
     [ATTR_SHORTCUT] = {"shortcut", ATTRIBUTE_CHOICE, 0, 0, false, shortcut_choices,
-                       "identity: both ends must agree; project: a 1x1 convolution where they differ"},
+                       "identity: equal shapes only; project: a 1x1 convolution where they differ"},
     [ATTR_REPEAT] = {"repeat", ATTRIBUTE_INT, 0, 1000, false, NULL, "times; $name of a vector is its element then"},
 };
 

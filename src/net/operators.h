@@ -1,12 +1,13 @@
 /* The language of [network] and [block NAME]: which operators there are and which attributes they take.
  *
- * One table, from which templates are checked, presets are taken and `nasrun help network` can be printed. A new
+ * One table, from which templates are checked, presets are taken and the layers of `nasrun help config` are printed. A new
  * operator is a row here, a function in layers.c that gives its shapes, and its mathematics in every backend. */
 #ifndef NASRUN_NET_OPERATORS_H
 #define NASRUN_NET_OPERATORS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum attribute_type {
     ATTRIBUTE_INT,    /* an expression: numbers, $name, classes, + - * / ( ) */
@@ -40,6 +41,9 @@ enum attribute_id {
 enum { PADDING_SAME = -1, PADDING_VALID = -2 };
 enum { SHORTCUT_IDENTITY, SHORTCUT_PROJECT };
 enum { ACTIVATION_NONE = 6 };
+
+/* Of units, channels and groups; what a layer may hold in all is limited in builder.h. */
+#define ATTRIBUTE_MOST_SIZE 2147483647.0
 
 struct attribute_spec {
     const char *name;
@@ -91,5 +95,8 @@ extern const struct operator_spec operator_specs[ROW_COUNT];
 
 /* "dense" and NULL, "residual" and "begin"; ROW_COUNT when there is none. Blocks are not found by name. */
 enum operator_row operator_find(const char *name, const char *word);
+
+/* The part of `nasrun help config` that tells layers and attributes. */
+void operators_print(FILE *stream);
 
 #endif

@@ -60,7 +60,7 @@ static void append_layer(const struct plan_layer *layer, struct text *text)
         text_append(text, "gap");
         break;
     case OP_DROPOUT:
-        text_format(text, "drop%.3g", layer->rate);
+        text_format(text, "drop%.2g", layer->rate);
         break;
     case OP_FLATTEN:
         text_append(text, "flatten");

@@ -42,7 +42,7 @@ struct trial_setup {
 
 struct trial_result {
     nr_status status;                /* NR_OK, NR_DIVERGED, NR_INTERRUPTED, NR_NO_MEMORY, NR_DEVICE, NR_IO */
-    char cause[160];                 /* "the loss is not finite at step 412 (epoch 2)"; empty when ok */
+    char cause[160];                 /* "loss or gradient not finite at step 412 (epoch 2)"; empty when ok */
     struct epoch_metrics last, best; /* best: highest validation accuracy */
     int64_t epochs;                  /* finished, those before a resume included */
 };

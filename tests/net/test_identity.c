@@ -12,7 +12,7 @@ static void identify(const struct way *way, char out[33])
 {
     char text[2048];
     struct study *study;
-    struct plan *plan;
+    struct plan *plan = NULL;
     struct log *log = test_log();
     struct text reason = {0};
     snprintf(text, sizeof text,

@@ -324,9 +324,9 @@ static void impossible_points(void **state)
         const char *network, *reason;
     } rows[] = {
         {"layer = conv channels=2 kernel=29\nlayer = dense units=classes",
-         "t.ini:10: conv: a window of 29 is larger than its input of 28x28 with padding 0"},
+         "t.ini:10: conv: kernel 29 is larger than its input of 28x28 with padding 0"},
         {"layer = maxpool size=20\nlayer = maxpool size=2\nlayer = dense units=classes",
-         "t.ini:11: maxpool: a window of 2 is larger than its input of 1x1"},
+         "t.ini:11: maxpool: size 2 is larger than its input of 1x1"},
         {"layer = maxpool size=2 padding=2\nlayer = dense units=classes",
          "padding 2 leaves windows of 2 without a pixel"},
         {"layer = conv channels=8 kernel=1\nlayer = conv channels=9 kernel=3 groups=4\nlayer = dense units=classes",

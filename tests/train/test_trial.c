@@ -375,14 +375,14 @@ static void names_the_step_of_a_divergence(void **state)
     scene->device.failure = NR_DIVERGED;
     assert_ok(trial_run(&scene->setup, scene->log, &result));
     assert_int_equal(result.status, NR_DIVERGED);
-    assert_string_equal(result.cause, "the loss is not finite at step 17 (epoch 3)");
+    assert_string_equal(result.cause, "loss or gradient not finite at step 17 (epoch 3)");
     assert_int_equal(result.epochs, 2);
     assert_int_equal(result.last.epoch, 2);
     scene_reset(scene); /* resumed from epoch 2: the same step, the same cause */
     scene->device.fail_at = 2 * STEPS_PER_EPOCH + 3;
     scene->device.failure = NR_DIVERGED;
     assert_ok(trial_run(&scene->setup, scene->log, &result));
-    assert_string_equal(result.cause, "the loss is not finite at step 17 (epoch 3)");
+    assert_string_equal(result.cause, "loss or gradient not finite at step 17 (epoch 3)");
     assert_int_equal(scene->device.steps, 3);
 }
 
