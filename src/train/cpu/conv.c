@@ -18,6 +18,8 @@ static void choose_winograd(struct conv *conv)
     conv->winograd_forward = fits && winograd_pays(conv->in_channels, conv->out_channels);
     /* the gradient's own padding is 2 - padding */
     conv->winograd_data = conv->winograd_forward && conv->pad_top <= 2 && conv->pad_left <= 2;
+    /* the sums of lanes at the end, 16 per weight instead of 9, have to be paid by the positions */
+    conv->winograd_weights = conv->winograd_forward && conv->out_height * conv->out_width >= 40;
 }
 
 static size_t forward_scratch(const struct conv *conv)
@@ -142,20 +144,25 @@ struct conv_planes conv_pad_input(const struct conv *conv, const real *x, real *
     return conv_pad(frame, x, scratch);
 }
 
+struct winograd conv_winograd(const struct conv *conv)
+{
+    return (struct winograd){.in_channels = conv->in_channels,
+                             .out_channels = conv->out_channels,
+                             .in_height = conv->in_height,
+                             .in_width = conv->in_width,
+                             .out_height = conv->out_height,
+                             .out_width = conv->out_width,
+                             .pad_top = conv->pad_top,
+                             .pad_left = conv->pad_left};
+}
+
 static void forward_winograd(const struct conv *conv, const real *packed, const real *bias, bool relu, const real *x,
                              size_t blocks, real *y, real *scratch)
 {
-    struct winograd winograd = {.in_channels = conv->in_channels,
-                                .out_channels = conv->out_channels,
-                                .in_height = conv->in_height,
-                                .in_width = conv->in_width,
-                                .out_height = conv->out_height,
-                                .out_width = conv->out_width,
-                                .pad_top = conv->pad_top,
-                                .pad_left = conv->pad_left,
-                                .packed = packed,
-                                .bias = bias,
-                                .relu = relu};
+    struct winograd winograd = conv_winograd(conv);
+    winograd.packed = packed;
+    winograd.bias = bias;
+    winograd.relu = relu;
     for (size_t block = 0; block < blocks; block++)
         winograd_run(&winograd, x + block * conv->in_channels * conv->in_height * conv->in_width * LANES,
                      y + block * conv->out_channels * conv->out_height * conv->out_width * LANES, scratch);

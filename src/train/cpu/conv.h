@@ -30,7 +30,7 @@ struct conv {
     size_t kernel_height, kernel_width, stride, groups;
     size_t pad_top, pad_bottom, pad_left, pad_right;
     size_t weights;     /* their number */
-    bool winograd_forward, winograd_data; /* 3x3 with stride 1 and many channels: winograd.h, else the direct sum */
+    bool winograd_forward, winograd_data, winograd_weights; /* 3x3, stride 1, many channels: winograd.h does it */
     size_t packed;      /* reals that conv_pack() writes, 64-byte aligned */
     size_t packed_data; /* where in them the part for the gradient of the input starts */
     size_t scratch;     /* reals of scratch memory of any call, 64-byte aligned; may be shared by all layers */

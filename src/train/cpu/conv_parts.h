@@ -10,6 +10,7 @@
 #define conv_pad NR_VARIANT(conv_pad)
 #define conv_pad_input NR_VARIANT(conv_pad_input)
 #define conv_planes_scratch NR_VARIANT(conv_planes_scratch)
+#define conv_winograd NR_VARIANT(conv_winograd)
 #define conv_data_pack NR_VARIANT(conv_data_pack)
 #define conv_data_scratch NR_VARIANT(conv_data_scratch)
 #define conv_weights_scratch NR_VARIANT(conv_weights_scratch)
@@ -36,6 +37,9 @@ struct conv_planes conv_pad_input(const struct conv *conv, const real *x, real *
 size_t conv_planes_scratch(const struct conv *conv);
 size_t conv_data_scratch(const struct conv *conv);
 size_t conv_weights_scratch(const struct conv *conv);
+
+/* The forward pass as winograd.h sees it, without packed weights. */
+struct winograd conv_winograd(const struct conv *conv);
 
 void conv_data_pack(const struct conv *conv, const real *weight, real *packed);
 

@@ -1,6 +1,7 @@
 # The CPU backend. The code of a training step is compiled once per variant (src/train/cpu/vector.h, variants.h): the
 # same sources, other flags, and a suffix on every exported name. The rest is compiled once.
-set(NASRUN_CPU_STEP_SOURCES lanes.c conv.c conv_tile.c conv_data.c conv_weights.c winograd.c pool.c batchnorm.c)
+set(NASRUN_CPU_STEP_SOURCES lanes.c conv.c conv_tile.c conv_data.c conv_weights.c lane_sums.c winograd.c
+  winograd_weights.c pool.c batchnorm.c)
 list(APPEND NASRUN_CPU_STEP_SOURCES compile.c conv_steps.c dense.c dropout.c engine.c execute.c gemm.c input.c loss.c
   norm_rows.c optimizer.c peak.c place.c pointwise.c shape_steps.c)
 list(TRANSFORM NASRUN_CPU_STEP_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/src/train/cpu/)

@@ -17,6 +17,8 @@
 #define winograd_scratch NR_VARIANT(winograd_scratch)
 #define winograd_pack NR_VARIANT(winograd_pack)
 #define winograd_run NR_VARIANT(winograd_run)
+#define winograd_gradient NR_VARIANT(winograd_gradient)
+#define winograd_gradient_scratch NR_VARIANT(winograd_gradient_scratch)
 
 /* y[o][h][w] = bias[o] + sum over c, i, j of weight[o][c][i][j] * x[c][h + i - pad_top][w + j - pad_left], one block. */
 struct winograd {
@@ -40,5 +42,12 @@ void winograd_pack(size_t in_channels, size_t out_channels, const real *weight, 
                    bool reversed, real *packed);
 
 void winograd_run(const struct winograd *winograd, const real *x, real *y, real *scratch);
+
+/* The gradient of the weights by the same identity read backwards,
+ *   dg = G' [ (A dy A') o (B' d B) ] G         summed over tiles and images inside of the bracket
+ * added to dweight [out][in][3][3]. packed, bias and relu are not used. */
+void winograd_gradient(const struct winograd *winograd, const real *x, const real *dy, size_t blocks, real *dweight,
+                      real *scratch);
+size_t winograd_gradient_scratch(const struct winograd *winograd);
 
 #endif
