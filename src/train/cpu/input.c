@@ -6,6 +6,8 @@
 
 #include "kernels/math/random.h"
 
+enum { CACHE_LINE = 64, AHEAD = 2 };
+
 /* What augmentation does to one image, from the random numbers of (image, pass). */
 struct change {
     int64_t down, right; /* by how many pixels the image is moved */
@@ -83,6 +85,19 @@ static bool augments(const struct network *network)
     return network->training && (recipe->shift > 0 || recipe->flip > 0 || recipe->erase > 0);
 }
 
+/* Images lie in random order: the next one is on its way while this one is worked on. */
+static void prefetch(const struct network *network, size_t position)
+{
+    const struct batch *batch = network->batch;
+    const struct shape *shape = &network->setup.plan->input;
+    size_t size = (size_t)(shape->channels * shape->height * shape->width);
+    if (position >= network->count)
+        return;
+    const uint8_t *pixels = batch->pixels + batch->image[position] * size;
+    for (size_t i = 0; i < size; i += CACHE_LINE)
+        __builtin_prefetch(pixels + i);
+}
+
 static void fetch(const struct network *network, const struct input_step *state, size_t position, real *to)
 {
     const struct batch *batch = network->batch;
@@ -90,6 +105,7 @@ static void fetch(const struct network *network, const struct input_step *state,
     uint32_t image = batch->image[position];
     const uint8_t *pixels =
         batch->pixels + (size_t)image * (size_t)(shape->channels * shape->height * shape->width);
+    prefetch(network, position + AHEAD);
     if (augments(network)) {
         struct change change = change_draw(network, image, batch->pass[position]);
         change_apply(&change, shape, pixels, state->changed);

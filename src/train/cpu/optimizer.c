@@ -69,7 +69,9 @@ struct adam_factors {
     real rate, epsilon, coupled_decay, decoupled;
 };
 
-static void adam(struct network *network, const struct adam_factors *factors, real clip)
+/* Returns the sum of squares of the gradient, which costs nothing here: memory is the limit. */
+VEC_INLINE double adam_loop(struct network *network, const struct adam_factors *factors, real clip, const bool clipped,
+                            const bool decayed)
 {
     real *const w = network->parameter, *const m = network->slot[0], *const v = network->slot[1];
     const real *const g = network->gradient;
@@ -77,14 +79,37 @@ static void adam(struct network *network, const struct adam_factors *factors, re
     const vec beta2 = vec_set(factors->beta2), rest2 = vec_set(factors->rest2);
     const vec rate = vec_set(factors->rate), epsilon = vec_set(factors->epsilon), scale = vec_set(clip);
     const vec decay = vec_set(factors->coupled_decay), shrink = vec_set(factors->decoupled);
-    for (size_t i = 0; i < network->parameters; i += LANES) {
-        vec weight = vec_load(w + i), gradient = vec_load(g + i) * scale + decay * weight;
-        vec first = beta1 * vec_load(m + i) + rest1 * gradient;
-        vec second = beta2 * vec_load(v + i) + rest2 * (gradient * gradient);
-        vec_store(m + i, first);
-        vec_store(v + i, second);
-        vec_store(w + i, weight * shrink - rate * ratio(first, second, epsilon));
+    double total = 0;
+    for (size_t from = 0; from < network->parameters; from += PIECE) {
+        size_t to = network->parameters - from < PIECE ? network->parameters : from + PIECE;
+        vec sum = vec_zero();
+        for (size_t i = from; i < to; i += LANES) {
+            vec weight = vec_load(w + i), gradient = vec_load(g + i);
+            sum += gradient * gradient;
+            if (clipped)
+                gradient *= scale;
+            if (decayed)
+                gradient += decay * weight;
+            vec first = beta1 * vec_load(m + i) + rest1 * gradient;
+            vec second = beta2 * vec_load(v + i) + rest2 * (gradient * gradient);
+            vec_store(m + i, first);
+            vec_store(v + i, second);
+            if (decayed)
+                weight *= shrink;
+            vec_store(w + i, weight - rate * ratio(first, second, epsilon));
+        }
+        total += (double)vec_sum(sum);
     }
+    return total;
+}
+
+static double adam(struct network *network, const struct adam_factors *factors, double clip)
+{
+    bool decayed = network->setup.recipe->weight_decay > 0;
+    if (clip < 1)
+        return decayed ? adam_loop(network, factors, (real)clip, true, true)
+                       : adam_loop(network, factors, (real)clip, true, false);
+    return decayed ? adam_loop(network, factors, 1, false, true) : adam_loop(network, factors, 1, false, false);
 }
 
 static void sgd(struct network *network, real rate, real decay, real momentum, bool nesterov, real clip)
@@ -121,20 +146,28 @@ static struct adam_factors adam_prepare(const struct recipe *recipe, double rate
                                  .decoupled = decoupled ? (real)(1 - rate * recipe->weight_decay) : 1};
 }
 
+static double norm_of(const struct network *network)
+{
+    return sqrt(squares(network->gradient, network->parameters));
+}
+
+/* A gradient that is not finite shows in the norm, and the trial ends there: whether the weights were touched is of no
+ * account, so that Adam without clipping may look at the gradient once. */
 double network_update(struct network *network, double learning_rate, int64_t step)
 {
     const struct recipe *recipe = network->setup.recipe;
-    double norm = sqrt(squares(network->gradient, network->parameters)), clip = 1;
+    double clip = 1, norm = 0;
+    bool known = recipe->clip_norm > 0 || recipe->optimizer == OPTIMIZER_SGD;
+    if (known)
+        norm = norm_of(network);
     if (recipe->clip_norm > 0 && recipe->clip_norm < norm + 1e-6)
         clip = recipe->clip_norm / (norm + 1e-6);
-    if (!isfinite(norm))
-        return norm; /* the weights stay what they were */
     if (recipe->optimizer == OPTIMIZER_SGD) {
         sgd(network, (real)learning_rate, (real)recipe->weight_decay, (real)recipe->momentum, recipe->nesterov,
             (real)clip);
-    } else {
-        struct adam_factors factors = adam_prepare(recipe, learning_rate, step);
-        adam(network, &factors, (real)clip);
+        return norm;
     }
-    return norm;
+    struct adam_factors factors = adam_prepare(recipe, learning_rate, step);
+    double sum = adam(network, &factors, clip);
+    return known ? norm : sqrt(sum);
 }
