@@ -6,7 +6,7 @@
 
 #include "kernels/math/random.h"
 
-enum { CACHE_LINE = 64, AHEAD = 2 };
+enum { CACHE_LINE = 64, AHEAD = 4 };
 
 /* What augmentation does to one image, from the random numbers of (image, pass). */
 struct change {
@@ -95,7 +95,7 @@ static void prefetch(const struct network *network, size_t position)
         return;
     const uint8_t *pixels = batch->pixels + batch->image[position] * size;
     for (size_t i = 0; i < size; i += CACHE_LINE)
-        __builtin_prefetch(pixels + i);
+        __builtin_prefetch(pixels + i, 0, 2);
 }
 
 static void fetch(const struct network *network, const struct input_step *state, size_t position, real *to)
