@@ -163,7 +163,7 @@ bool text_to_seconds(const char *string, double *out)
 void text_append_real(struct text *text, double value)
 {
     char buffer[32];
-    for (int digits = 1; digits <= 17; digits++) {
+    for (int digits = 15; digits <= 17; digits++) { /* %g drops zeros: whatever fewer digits can say, 15 say as short */
         snprintf(buffer, sizeof buffer, "%.*g", digits, value);
         if (strtod(buffer, NULL) == value)
             break;
