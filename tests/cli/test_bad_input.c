@@ -30,7 +30,7 @@ static const struct bad_case cases_of_configuration[] = {
     {"no feasible point", "[search]", "[constraints]\nparameters = <= 100\n[search]", "", {"no point", "parameters"}},
     {"contradiction", "[search]", "[constraints]\nsize = hidden < 4\n[search]", "", {"no point"}},
     {"impossible network", "layer = dense units=$hidden", "layer = conv channels=2 kernel=$hidden",
-     "--set 'space.hidden=int 32..64'", {"no point", "window of 32"}},
+     "--set 'space.hidden=int 32..64'", {"no point", "kernel 32"}},
     {"not a classifier", "units=classes", "units=3", "", {"10"}},
     {"no such data", "dataset = tiny", "dataset = tinny", "", {"tinny"}},
     {"objective", "val_accuracy = maximize", "val_accurcy = maximize", "", {"val_accurcy", "val_accuracy"}},
