@@ -102,7 +102,6 @@ static nr_status start(struct pool *pool, struct pool_worker *worker)
     worker->channel = (struct channel){.descriptor = pair[0]};
     worker->state = WORKER_STARTING;
     worker->trial = 0;
-    pool->starts_without_work++;
     json_t *setup = json_pack("{ss ss ss ss}", "type", "setup", "configuration", pool->configuration, "name",
                               "configuration", "folder", pool->folder);
     if (channel_send(&worker->channel, setup) != NR_OK)
@@ -163,7 +162,7 @@ static void describe_end(int status, char *out, size_t size)
         snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
 }
 
-static nr_status bury(struct pool_worker *worker, const struct pool_events *events)
+static nr_status bury(struct pool *pool, struct pool_worker *worker, const struct pool_events *events)
 {
     char how[96];
     int status = 0;
@@ -172,6 +171,8 @@ static nr_status bury(struct pool_worker *worker, const struct pool_events *even
     while (waitpid(worker->process, &status, 0) < 0 && errno == EINTR)
         ;
     describe_end(status, how, sizeof how);
+    if (worker->state == WORKER_STARTING)
+        pool->starts_without_work++;
     int64_t trial = worker->trial;
     *worker = (struct pool_worker){.state = WORKER_ABSENT, .channel.descriptor = -1};
     return events->gone(events->context, trial, how);
@@ -186,14 +187,14 @@ static nr_status listen_to(struct pool *pool, struct pool_worker *worker, const 
         if (status == NR_NOT_FOUND)
             return NR_OK;
         if (status != NR_OK)
-            return bury(worker, events);
+            return bury(pool, worker, events);
         const char *type = channel_get_text(message, "type");
-        if (!strcmp(type, "ready"))
+        if (!strcmp(type, "ready")) {
             worker->state = WORKER_IDLE;
+            pool->starts_without_work = 0;
+        }
         if (!strcmp(type, "error"))
             log_error(pool->log, "a worker cannot work: %s", channel_get_text(message, "text"));
-        else if (strcmp(type, "ready") != 0)
-            pool->starts_without_work = 0;
         status = events->message(events->context, worker, message);
         if (!strcmp(type, "end")) {
             worker->state = WORKER_IDLE;

@@ -27,7 +27,7 @@ struct pool {
     const char *configuration; /* as files_render_configuration() */
     const char *folder;
     int data; /* descriptor of the data set's shared memory */
-    int starts_without_work; /* workers in a row that died before they trained anything */
+    int starts_without_work; /* workers in a row that died before they were ready */
 };
 
 /* Cores that this process may use: what `workers = auto` means. */

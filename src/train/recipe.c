@@ -118,7 +118,7 @@ void recipe_append_identity(const struct recipe *recipe, struct text *text)
     append_value(text, "epoch_images", (double)recipe->epoch_images);
     append_schedule(recipe, text);
     append_value(text, "label_smoothing", recipe->label_smoothing);
-    text_append(text, recipe->initialisation == INITIALISATION_HE ? " he" : " xavier");
+    text_format(text, " %s", keys[KEY_INITIALISATION].choices[recipe->initialisation]);
     append_value(text, "shift", recipe->shift);
     append_value(text, "flip", recipe->flip);
     append_value(text, "erase", recipe->erase);

@@ -10,7 +10,7 @@
 
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
-enum initialisation_kind { INITIALISATION_HE, INITIALISATION_XAVIER };
+enum initialisation_kind { INITIALISATION_HE, INITIALISATION_XAVIER, INITIALISATION_SMALL };
 enum precision_kind { PRECISION_FLOAT32, PRECISION_FLOAT64 }; /* float64: tests, CPU only */
 
 struct recipe {

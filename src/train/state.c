@@ -32,14 +32,16 @@ void trial_state_clear(struct trial_state *state)
     *state = (struct trial_state){0};
 }
 
-/* Bound of the uniform distribution: variance 2 / fan_in (He et al. 2015) or 2 / (fan_in + fan_out) (Glorot and Bengio
- * 2010), and a uniform distribution on [-b, b] has the variance b^2 / 3. */
+/* Bound of the uniform distribution: variance 2 / fan_in (He et al. 2015), 2 / (fan_in + fan_out) (Glorot and Bengio
+ * 2010), or 1 / (3 fan_in), PyTorch's default; a uniform distribution on [-b, b] has the variance b^2 / 3. */
 static double weight_bound(const struct plan_layer *layer, enum initialisation_kind kind)
 {
     int64_t outputs = layer->out.channels;
     double area = layer->kind == OP_CONV ? (double)layer->kernel_height * (double)layer->kernel_width : 1;
     double fan_in = (double)layer->weights / (double)outputs;
     double fan_out = layer->kind == OP_CONV ? (double)outputs / (double)layer->groups * area : (double)outputs;
+    if (kind == INITIALISATION_SMALL)
+        return sqrt(1 / fan_in);
     return sqrt(6 / (kind == INITIALISATION_HE ? fan_in : fan_in + fan_out));
 }
 

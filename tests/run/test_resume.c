@@ -147,6 +147,36 @@ static void killed_workers(void **state)
     free(expected);
 }
 
+/* One trial that loses every worker fails; the search does not. Trials are made long so that the kills meet the first. */
+static void a_trial_that_kills_its_workers(void **state)
+{
+    (void)state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", searching_folder("crashing"));
+    pid_t driver = searching_start(folder, "small.ini --quiet --set study.trials=2 --set data.epoch_images=150000");
+    for (int kills = 0, tries = 0; kills < 3 && tries < 400; tries++) {
+        pid_t worker = child_of(driver);
+        pause_ms(150); /* it has its trial by now */
+        kills += worker > 0 && child_of(driver) == worker && kill(worker, SIGKILL) == 0;
+    }
+    assert_int_equal(searching_wait(driver), 0);
+    char *trials = searching_read(folder, "runs/small/trials.csv");
+    assert_non_null(strstr(trials, "\n1,failed,"));
+    assert_non_null(strstr(trials, "killed by signal 9 (Killed) (3 attempts)"));
+    assert_non_null(strstr(trials, "\n2,done,"));
+    free(trials);
+}
+
+/* More workers than cores, and than trials that are left. */
+static void many_workers(void **state)
+{
+    (void)state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", searching_folder("many"));
+    assert_int_equal(searching_run(folder, "small.ini --quiet --set run.workers=6"), 0);
+    expect_log_is_whole(folder, 7);
+}
+
 static size_t count_files(const char *folder, const char *name)
 {
     char *path = file_join(folder, name);
@@ -216,7 +246,8 @@ int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),  cmocka_unit_test(killed_workers),
-        cmocka_unit_test(finished_study), cmocka_unit_test(more_trials),
+        cmocka_unit_test(finished_study), cmocka_unit_test(more_trials), cmocka_unit_test(many_workers),
+        cmocka_unit_test(a_trial_that_kills_its_workers),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

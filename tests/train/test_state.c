@@ -68,6 +68,7 @@ static void weights_have_the_variance_of_the_papers(void **state)
     (void)state;
     struct built he = build(network, 1, 1, INITIALISATION_HE);
     struct built xavier = build(network, 1, 1, INITIALISATION_XAVIER);
+    struct built small = build(network, 1, 1, INITIALISATION_SMALL);
     const double fan_in[] = {75, 9, 3136, 96}, fan_out[] = {1600, 9, 96, 10};
     size_t k = 0;
     for (size_t i = 0; i < he.plan->count; i++) {
@@ -76,11 +77,13 @@ static void weights_have_the_variance_of_the_papers(void **state)
             continue;
         assert_uniform(he.state.parameter + layer->weight, layer->weights, 2 / fan_in[k]);
         assert_uniform(xavier.state.parameter + layer->weight, layer->weights, 2 / (fan_in[k] + fan_out[k]));
+        assert_uniform(small.state.parameter + layer->weight, layer->weights, 1 / (3 * fan_in[k]));
         k++;
     }
     assert_int_equal(k, 4);
     clear(&he);
     clear(&xavier);
+    clear(&small);
 }
 
 static void the_rest_starts_as_documented(void **state)
