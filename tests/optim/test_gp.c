@@ -203,7 +203,7 @@ static void golden_log_posterior(void **state)
         struct data data;
         struct gp_value value = {NAN, NAN};
         double theta[9] = {0}, gradient[9];
-        char name[32];
+        char name[48];
         read_problem(problems[p], &data);
         for (size_t j = 0; j < data.features; j++) {
             length_name(name, sizeof name, "log_", j);
@@ -237,7 +237,7 @@ static void golden_fit(void **state)
         struct data data;
         struct gp_value value = {NAN, NAN};
         double theta[9] = {0};
-        char name[32];
+        char name[48];
         read_problem(problems[p], &data);
         struct gp *gp = make(family_of(problems[p]), &data, false);
         struct rng rng = rng_create(1, 0, RANDOM_TEST, 0, 0);
