@@ -356,8 +356,8 @@ nr_status store_set_configuration(struct store *store, const char *configuration
         status = store_change(store, doing);
     if (status != NR_OK)
         return status;
-    status = store_step(store, STATEMENT_SET_CONFIGURATION,
-                        CELLS(cell_whole(store->study), cell_string(configuration)), doing, NULL);
+    status = store_step(store, STATEMENT_SET_CONFIGURATION, CELLS(cell_whole(store->study), cell_string(configuration)),
+                        doing, NULL);
     return store_changed(store, status, doing);
 }
 

@@ -39,34 +39,36 @@ struct store_epoch {
 struct store_trial {
     int64_t trial; /* 1, 2, ... */
     enum trial_status status;
-    const char *cause;    /* "" or why it stopped or failed */
-    const char *point;    /* point_append_text() */
-    const char *identity; /* of network and recipe */
-    const char *summary;  /* the network in one line */
+    const char *cause;               /* "" or why it stopped or failed */
+    const char *point;               /* point_append_text() */
+    const char *identity;            /* of network and recipe */
+    const char *summary;             /* the network in one line */
     const char *method, *fit, *note; /* of the suggestion */
-    int64_t attempt;      /* 1, 2, ...: starts after a lost worker count, resumes do not */
-    int64_t epochs;       /* finished */
-    double value[STORE_MAX_VALUES]; /* by objective in the study's order; NaN unknown (exact ones known from the start) */
-    double seconds;       /* of training, all epochs */
+    int64_t attempt;                 /* 1, 2, ...: starts after a lost worker count, resumes do not */
+    int64_t epochs;                  /* finished */
+    double
+        value[STORE_MAX_VALUES]; /* by objective in the study's order; NaN unknown (exact ones known from the start) */
+    double seconds;              /* of training, all epochs */
     double suggested, started, ended; /* seconds since 1970, NaN when not */
 };
 
 /* Opens or creates. `path` is the database file; its folder exists. NR_INVALID for a newer schema, or a file that is no
  * store: it is left as it was.
- * `read_only` changes nothing (NR_NOT_FOUND when there is no store), works beside a running driver, and in a folder that
- * may not be written. */
+ * `read_only` changes nothing (NR_NOT_FOUND when there is no store), works beside a running driver, and in a folder
+ * that may not be written. */
 nr_status store_open(const char *path, bool read_only, struct log *log, struct store **out) NR_MUST_CHECK;
 void store_close(struct store *store);
 
 /* Records the study in an empty store. NR_INVALID when there is one already. */
 nr_status store_begin(struct store *store, const struct store_study *study) NR_MUST_CHECK;
-/* NR_NOT_FOUND in an empty store (not logged: a driver then begins). Strings belong to the store, until the next call. */
+/* NR_NOT_FOUND in an empty store (not logged: a driver then begins). Strings belong to the store, until the next call.
+ */
 nr_status store_study(struct store *store, struct store_study *out) NR_MUST_CHECK;
-/* Why the last run ended ("trials", "time", "interrupted", ...); "" while it runs or when it was killed: a driver sets ""
- * when it starts. */
+/* Why the last run ended ("trials", "time", "interrupted", ...); "" while it runs or when it was killed: a driver sets
+ * "" when it starts. */
 nr_status store_set_end(struct store *store, const char *reason) NR_MUST_CHECK;
-/* Wall time of the study in seconds, all runs: what [run] max_time counts. Once the lock is held every write brings it up
- * to date, so that it survives a kill; setting it sets the clock right. */
+/* Wall time of the study in seconds, all runs: what [run] max_time counts. Once the lock is held every write brings it
+ * up to date, so that it survives a kill; setting it sets the clock right. */
 nr_status store_set_elapsed(struct store *store, double seconds) NR_MUST_CHECK;
 nr_status store_elapsed(struct store *store, double *out) NR_MUST_CHECK;
 /* A study goes on with other values of [run] and study.trials. */
@@ -82,14 +84,15 @@ int64_t store_holder(struct store *store);
 /* All in one transaction each, on disk before they return, except store_record_epoch(): it survives the death of every
  * process, but a power loss may take epochs since the last other call.
  * NR_NOT_FOUND: no such trial; NR_INVALID: not in its state. */
-/* A new trial, queued, with the exact values; event. `status`, `attempt`, `epochs`, times and seconds are not looked at. */
+/* A new trial, queued, with the exact values; event. `status`, `attempt`, `epochs`, times and seconds are not looked
+ * at. */
 nr_status store_suggest(struct store *store, const struct store_trial *trial) NR_MUST_CHECK;
 /* queued -> running. */
 nr_status store_start(struct store *store, int64_t trial, int64_t attempt, const char *owner) NR_MUST_CHECK;
 /* Of a running trial; replaces the same epoch of the trial. */
 nr_status store_record_epoch(struct store *store, const struct store_epoch *epoch) NR_MUST_CHECK;
-/* running or queued -> done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. `value`: one
- * per objective of the study (those known at the suggestion may be NaN), NULL when nothing new is known. */
+/* running or queued -> done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. `value`:
+ * one per objective of the study (those known at the suggestion may be NaN), NULL when nothing new is known. */
 nr_status store_finish(struct store *store, int64_t trial, enum trial_status status, const char *cause,
                        const double *value, double seconds) NR_MUST_CHECK;
 /* running (or queued) -> queued, for another attempt or after an interrupt. Epochs stay. */
@@ -98,8 +101,8 @@ nr_status store_requeue(struct store *store, int64_t trial) NR_MUST_CHECK;
 nr_status store_record_test(struct store *store, int64_t trial, double accuracy, double loss) NR_MUST_CHECK;
 nr_status store_test(struct store *store, int64_t trial, double *accuracy, double *loss) NR_MUST_CHECK; /* NaN: none */
 
-/* Reading calls back per row; strings live during the call, which may read more from the store but not write to it. What
- * it returns other than NR_OK ends the reading and is returned. */
+/* Reading calls back per row; strings live during the call, which may read more from the store but not write to it.
+ * What it returns other than NR_OK ends the reading and is returned. */
 
 /* The event log in order, after event number `after`: everything the optimiser decided from.
  *   "suggest": `trial` as it was suggested: queued, with the exact values only;

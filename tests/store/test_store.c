@@ -105,6 +105,10 @@ static void a_study_comes_back(void **state)
     assert_string_equal(study.objective[1], "parameters");
     assert_null(study.objective[2]);
     assert_true(study.seed == INT64_MAX);
+    assert_ok(store_set_configuration(store, "[study]\ntrials = 96\n"));
+    assert_ok(store_study(store, &study));
+    assert_string_equal(study.configuration, "[study]\ntrials = 96\n");
+    assert_string_equal(study.identity, mnist.identity);
     assert_string_equal(store_end(store), "");
     assert_ok(store_set_end(store, "trials"));
     assert_string_equal(store_end(store), "trials");
