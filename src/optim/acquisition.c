@@ -14,8 +14,8 @@ static void far_ratios(double u, double *h, double *cdf)
 {
     double inverse = 1 / (u * u), term = 1, sum = 0, tail = 0;
     for (int k = 0; k < 10; k++) {
-        sum += term;                 /* (2k-1)!! (-1)^k / u^2k */
-        tail += term * (2 * k + 1);  /* (2k+1)!! (-1)^k / u^2k */
+        sum += term;                /* (2k-1)!! (-1)^k / u^2k */
+        tail += term * (2 * k + 1); /* (2k+1)!! (-1)^k / u^2k */
         term *= -(2 * k + 1) * inverse;
     }
     *cdf = sum / -u;

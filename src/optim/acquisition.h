@@ -31,8 +31,8 @@ nr_status boxes_create(const double *front, size_t count, size_t objectives, con
 void boxes_destroy(struct boxes *boxes);
 size_t boxes_count(const struct boxes *boxes);
 
-/* log EHVI at independent Y_j ~ N(mu_j, sigma_j^2); sigma_j = 0 says that mu_j is known exactly. -inf where no improvement
- * is possible. Uses work memory in `boxes`: one thread at a time. */
+/* log EHVI at independent Y_j ~ N(mu_j, sigma_j^2); sigma_j = 0 says that mu_j is known exactly. -inf where no
+ * improvement is possible. Uses work memory in `boxes`: one thread at a time. */
 double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma);
 
 #endif

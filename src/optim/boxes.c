@@ -8,8 +8,8 @@
 #include "optim/acquisition.h"
 #include "optim/pareto.h"
 
-/* A box is [level low_0, infinity) x [low_1, high_1) x ...; objective 0 is the open one here. Levels are indices into the
- * sorted different values of the front in that objective; high = no_level means unbounded. */
+/* A box is [level low_0, infinity) x [low_1, high_1) x ...; objective 0 is the open one here. Levels are indices into
+ * the sorted different values of the front in that objective; high = no_level means unbounded. */
 static const uint32_t no_level = UINT32_MAX;
 
 struct box {
@@ -90,10 +90,10 @@ static nr_status add_box(struct boxes *boxes, const struct box *box)
     return status;
 }
 
-/* Slices objective j of what is left between the levels of the points in `points` (indices of levels, [count][4]); inside
- * a slice only the points that reach above its floor cover anything, so the slice is the same problem with one objective
- * fewer. At the end one objective is left and the boxes start at the highest covered level. `work` holds count * 4 indices
- * per objective below. */
+/* Slices objective j of what is left between the levels of the points in `points` (indices of levels, [count][4]);
+ * inside a slice only the points that reach above its floor cover anything, so the slice is the same problem with one
+ * objective fewer. At the end one objective is left and the boxes start at the highest covered level. `work` holds
+ * count * 4 indices per objective below. */
 static nr_status slice(struct boxes *boxes, size_t j, const uint32_t *points, size_t count, struct box *box,
                        uint32_t *work)
 {
@@ -254,8 +254,8 @@ static double plain_term(const struct boxes *boxes, const struct box *box, const
     return volume > 0 ? volume * sigma[0] * acquisition_h((mu[0] - boxes->level[0][box->low[0]]) / sigma[0]) : 0;
 }
 
-/* The usual case, one objective modelled and the others exact, is a weighted sum of one-dimensional expectations without
- * differences: plain numbers do, and take a third of the time. False where they come near underflow. */
+/* The usual case, one objective modelled and the others exact, is a weighted sum of one-dimensional expectations
+ * without differences: plain numbers do, and take a third of the time. False where they come near underflow. */
 static bool plain_ehvi(const struct boxes *boxes, const double *mu, const double *sigma, double *out)
 {
     double sum = 0;

@@ -2,8 +2,8 @@
  *
  * Outcomes are expected standardised. Points may be added whose outcome is still awaited: they leave the posterior mean
  * as it is and take out the variance that their outcome will take out (conditioning on the mean itself, "kriging
- * believer"). One object is used for the whole of a search; it only ever grows its memory. Who calls: the surrogate, per
- * suggestion. */
+ * believer"). One object is used for the whole of a search; it only ever grows its memory. Who calls: the surrogate,
+ * per suggestion. */
 #ifndef NASRUN_OPTIM_GP_H
 #define NASRUN_OPTIM_GP_H
 
@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "optim/kernel.h"
 
-struct gp_prior { /* of a positive quantity; sd 0: flat */
+struct gp_prior {    /* of a positive quantity; sd 0: flat */
     double mean, sd; /* of its logarithm */
 };
 
@@ -38,8 +38,8 @@ nr_status gp_create(const struct gp_model *model, struct gp **out) NR_MUST_CHECK
 void gp_destroy(struct gp *gp);
 const struct gp_model *gp_model_of(const struct gp *gp);
 
-/* Copies the data: x of observed + awaited points by feature, y and `known` (variances, NULL: none) of the observed. The
- * observed come first. */
+/* Copies the data: x of observed + awaited points by feature, y and `known` (variances, NULL: none) of the observed.
+ * The observed come first. */
 nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y,
                       const double *known) NR_MUST_CHECK;
 
@@ -47,8 +47,8 @@ struct gp_value {
     double log_likelihood; /* log marginal likelihood, not divided by n */
     double log_posterior;  /* plus the log priors */
 };
-/* Value and, where `gradient` is given, the gradient of the log posterior by theta, fixed entries included as if they were
- * free (without prior). NR_INVALID when the covariance is not positive definite at the largest jitter. */
+/* Value and, where `gradient` is given, the gradient of the log posterior by theta, fixed entries included as if they
+ * were free (without prior). NR_INVALID when the covariance is not positive definite at the largest jitter. */
 nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value, double *gradient) NR_MUST_CHECK;
 
 /* Climbs from theta to a maximum of the log posterior, at most `steps` L-BFGS iterations; theta only ever improves. */

@@ -10,9 +10,9 @@
 struct climb {
     struct gp *gp;
     const struct gp_model *model;
-    double *theta;          /* [parameters] the point being evaluated: fixed entries stand */
-    double *gradient;       /* [parameters] */
-    double *best;           /* [parameters] */
+    double *theta;    /* [parameters] the point being evaluated: fixed entries stand */
+    double *gradient; /* [parameters] */
+    double *best;     /* [parameters] */
     struct gp_value best_value;
     bool found;
 };
@@ -79,8 +79,8 @@ nr_status gp_climb(struct gp *gp, double *theta, int steps, struct gp_value *val
     lbfgsfloatval_t *x = lbfgs_malloc((int)parameters);
     if (!buffer || !x)
         goto out;
-    struct climb climb = {.gp = gp, .model = model, .theta = buffer, .gradient = buffer + parameters,
-                          .best = buffer + 2 * parameters};
+    struct climb climb = {
+        .gp = gp, .model = model, .theta = buffer, .gradient = buffer + parameters, .best = buffer + 2 * parameters};
     memcpy(climb.theta, theta, parameters * sizeof *theta);
     lbfgs_parameter_init(&options);
     options.max_iterations = steps;

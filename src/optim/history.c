@@ -43,8 +43,7 @@ static nr_status grow_slots(struct history *history)
     return NR_OK;
 }
 
-nr_status history_add(struct history *history, int64_t id, const double *point,
-                      const struct optim_admission *admission)
+nr_status history_add(struct history *history, int64_t id, const double *point, const struct optim_admission *admission)
 {
     size_t values = (history->count + 1) * history->dimensions;
     if (mem_grow(&history->trial, &history->capacity, history->count + 1, sizeof *history->trial) != NR_OK ||

@@ -12,14 +12,15 @@ typedef double vector_f64 __attribute__((vector_size(64)));
 typedef int64_t vector_i64 __attribute__((vector_size(64)));
 typedef uint64_t vector_u64 __attribute__((vector_size(64)));
 
-/* exp by x = n ln2 + r, |r| <= ln2/2, and the Taylor polynomial of degree 13 in r (remainder 4e-18); n is found by adding
- * 1.5 * 2^52, which leaves the rounded number in the low bits of the sum. Plain IEEE operations without contraction, so
- * every instruction set gives the same bits. libm's exp, one call per entry, would take most of a suggestion's time. */
+/* exp by x = n ln2 + r, |r| <= ln2/2, and the Taylor polynomial of degree 13 in r (remainder 4e-18); n is found by
+ * adding 1.5 * 2^52, which leaves the rounded number in the low bits of the sum. Plain IEEE operations without
+ * contraction, so every instruction set gives the same bits. libm's exp, one call per entry, would take most of a
+ * suggestion's time. */
 static inline __attribute__((always_inline)) void exp_lanes(double *x)
 {
-    static const double coefficient[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
-                                         1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
-                                         0.5,             1,              1};
+    static const double coefficient[] = {
+        1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1,           1};
     const vector_f64 lowest = {-708, -708, -708, -708, -708, -708, -708, -708};
     vector_f64 v, result;
     memcpy(&v, x, sizeof v);

@@ -42,13 +42,13 @@ void kernel_cross(const struct kernel *kernel, const double *theta, struct kerne
                   double *out, size_t stride);
 /* The lower triangle (i >= k) of k(x_i, x_k), by column. */
 void kernel_gram(const struct kernel *kernel, const double *theta, struct kernel_points x, double *out, size_t stride);
-/* gradient[t] = sum over all i, k of weight_ik dk(x_i,x_k)/dtheta_t for a symmetric weight of which the lower triangle is
- * given; the additive entry is 0 where the term is left out. */
+/* gradient[t] = sum over all i, k of weight_ik dk(x_i,x_k)/dtheta_t for a symmetric weight of which the lower triangle
+ * is given; the additive entry is 0 where the term is left out. */
 void kernel_gradient(const struct kernel *kernel, const double *theta, struct kernel_points x, const double *weight,
                      size_t stride, double *gradient);
 
-/* x[i] = exp(x[i]) for x in [-708, 708] (smaller ones give about 1e-308), to 2 units in the last place; the same bits on
- * every instruction set. */
+/* x[i] = exp(x[i]) for x in [-708, 708] (smaller ones give about 1e-308), to 2 units in the last place; the same bits
+ * on every instruction set. */
 void kernel_exp(double *x, size_t count);
 
 #endif

@@ -15,8 +15,9 @@ typedef nr_status neighbours_visitor(void *context, const double *point);
 
 nr_status neighbours_create(const struct space *space, struct neighbours *out) NR_MUST_CHECK;
 void neighbours_clear(struct neighbours *neighbours);
-/* Numbers and levels: `step` of the unit cube up and down, and one grid step each way where there is a grid. Categories:
- * every other level, or a random few where there are many. A status of the visitor other than NR_OK ends it. */
+/* Numbers and levels: `step` of the unit cube up and down, and one grid step each way where there is a grid.
+ * Categories: every other level, or a random few where there are many. A status of the visitor other than NR_OK ends
+ * it. */
 nr_status neighbours_visit(struct neighbours *neighbours, const double *point, double step, struct rng *rng,
                            neighbours_visitor *visit, void *context) NR_MUST_CHECK;
 

@@ -53,11 +53,10 @@ static nr_status check(const struct optim_problem *problem, const struct optim_o
 static nr_status create_model(struct optimizer *optimizer)
 {
     uint64_t seed = optimizer->options.seed;
-    nr_status status =
-        surrogate_create(&optimizer->problem, seed, optimizer->options.initial, &optimizer->surrogate);
+    nr_status status = surrogate_create(&optimizer->problem, seed, optimizer->options.initial, &optimizer->surrogate);
     if (status == NR_OK)
-        status = proposer_create(&optimizer->problem, &optimizer->history, &optimizer->sampler, seed,
-                                 &optimizer->proposer);
+        status =
+            proposer_create(&optimizer->problem, &optimizer->history, &optimizer->sampler, seed, &optimizer->proposer);
     return status;
 }
 
@@ -103,8 +102,7 @@ void optimizer_destroy(struct optimizer *optimizer)
     free(optimizer);
 }
 
-static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admission *admission,
-                               struct suggestion *out)
+static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
 {
     const char *method = "";
     nr_status status = sampler_sobol(&optimizer->sampler, optimizer->log, optimizer->point, admission, &method);
@@ -113,8 +111,7 @@ static nr_status suggest_sobol(struct optimizer *optimizer, struct optim_admissi
     return status;
 }
 
-static nr_status suggest_random(struct optimizer *optimizer, struct optim_admission *admission,
-                                struct suggestion *out)
+static nr_status suggest_random(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
 {
     const char *method = "";
     nr_status status = sampler_random(&optimizer->sampler, optimizer->suggestions, optimizer->log, optimizer->point,
@@ -128,8 +125,8 @@ static nr_status suggest_bo(struct optimizer *optimizer, struct optim_admission 
 {
     struct proposal proposal;
     bool refitted;
-    nr_status status = surrogate_fit(optimizer->surrogate, &optimizer->history, optimizer->suggestions, &refitted,
-                                     &optimizer->note);
+    nr_status status =
+        surrogate_fit(optimizer->surrogate, &optimizer->history, optimizer->suggestions, &refitted, &optimizer->note);
     if (refitted)
         surrogate_append_state(optimizer->surrogate, &optimizer->fit);
     if (status == NR_OK) {
@@ -233,7 +230,8 @@ nr_status optimizer_restore(struct optimizer *optimizer, int64_t trial, const do
     memcpy(optimizer->point, point, optimizer->problem.space->count * sizeof *point);
     point_canonicalise(optimizer->problem.space, optimizer->point);
     if (!problem_admits(&optimizer->problem, optimizer->point, &admission)) {
-        log_error(optimizer->log, "search: the recorded point of trial %" PRId64 " is not allowed by this study", trial);
+        log_error(optimizer->log, "search: the recorded point of trial %" PRId64 " is not allowed by this study",
+                  trial);
         return NR_INVALID;
     }
     nr_status status = restore_state(optimizer, fit ? fit : "");
@@ -249,8 +247,7 @@ static nr_status find_pending(struct optimizer *optimizer, int64_t id, struct hi
 {
     struct history_trial *trial = history_find(&optimizer->history, id);
     if (!trial || trial->state != TRIAL_PENDING) {
-        log_error(optimizer->log, "search: trial %" PRId64 " %s", id,
-                  trial ? "ended already" : "was never suggested");
+        log_error(optimizer->log, "search: trial %" PRId64 " %s", id, trial ? "ended already" : "was never suggested");
         return NR_INVALID;
     }
     *out = trial;

@@ -97,8 +97,8 @@ static nr_status score_new(struct proposer *proposer, struct surrogate *surrogat
 {
     size_t first = proposer->scored;
     proposer->scored = proposer->count;
-    return surrogate_score(surrogate, candidate(proposer, first), proposer->admission + first,
-                           proposer->count - first, proposer->score + first);
+    return surrogate_score(surrogate, candidate(proposer, first), proposer->admission + first, proposer->count - first,
+                           proposer->score + first);
 }
 
 static size_t best_from(const struct proposer *proposer, size_t first)
@@ -169,7 +169,8 @@ static size_t choose_climbers(const struct proposer *proposer, struct climber *c
 }
 
 /* All climbers take a step at once, so that their neighbours are scored in one batch. A climber moves to its best
- * neighbour if that is better, else it halves its step; whole numbers and levels always have neighbours one step away. */
+ * neighbour if that is better, else it halves its step; whole numbers and levels always have neighbours one step away.
+ */
 static nr_status climb(struct proposer *proposer, struct surrogate *surrogate, struct rng *rng)
 {
     struct climber climber[CLIMBERS];
@@ -181,8 +182,8 @@ static nr_status climb(struct proposer *proposer, struct surrogate *surrogate, s
                 /* a copy: adding candidates can move the array that the point lies in */
                 memcpy(proposer->draw, candidate(proposer, climber[k].at),
                        proposer->problem->space->count * sizeof *proposer->draw);
-                nr_status status = neighbours_visit(&proposer->neighbours, proposer->draw, climber[k].step, rng, add,
-                                                    proposer);
+                nr_status status =
+                    neighbours_visit(&proposer->neighbours, proposer->draw, climber[k].step, rng, add, proposer);
                 if (status != NR_OK)
                     return status;
             }

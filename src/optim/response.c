@@ -75,7 +75,7 @@ static void standardise(struct response_map *map)
 }
 
 void response_fit(const double *value, size_t count, bool half_rank, double *work, struct response_map *map,
-                 double *modelled)
+                  double *modelled)
 {
     double *raw = work, *warped = work + count;
     memcpy(raw, value, count * sizeof *raw);

@@ -2,7 +2,8 @@
  *
  * The half-rank transform keeps the better half as it is and gives the worse half the quantiles of a half normal whose
  * width is that of the better half: trained metrics have long tails of failures that a stationary model would spend its
- * length scales on (the idea is that of Google Vizier's; measured in DESIGN's prototype). Refitted at each suggestion. */
+ * length scales on (the idea is that of Google Vizier's; measured in DESIGN's prototype). Refitted at each suggestion.
+ */
 #ifndef NASRUN_OPTIM_RESPONSE_H
 #define NASRUN_OPTIM_RESPONSE_H
 
@@ -19,10 +20,10 @@ struct response_map {
     bool constant;
 };
 
-/* Fits the map to `count` > 0 finite values and writes the model's outcomes. `work` holds 2 * count doubles that the map
- * refers to. */
+/* Fits the map to `count` > 0 finite values and writes the model's outcomes. `work` holds 2 * count doubles that the
+ * map refers to. */
 void response_fit(const double *value, size_t count, bool half_rank, double *work, struct response_map *map,
-                 double *modelled);
+                  double *modelled);
 /* Any value, interpolated between the fitted ones; beyond them it goes on with slope 1 above and stays below. */
 double response_apply(const struct response_map *map, double value);
 /* What a variance at `value` becomes. */

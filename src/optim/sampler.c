@@ -123,8 +123,7 @@ static bool hunt_point(void *context, const double *point)
 
 /* After many draws in vain: the first point of a finite space that is left, by looking at all of them as far as that is
  * affordable. */
-static nr_status pick_last(struct sampler *sampler, struct log *log, double *point,
-                           struct optim_admission *admission)
+static nr_status pick_last(struct sampler *sampler, struct log *log, double *point, struct optim_admission *admission)
 {
     bool complete = false;
     struct hunt hunt = {.sampler = sampler, .point = point, .admission = admission};

@@ -1,5 +1,5 @@
-/* Points without a model: Sobol, random, and what is left of a small space. Never an inadmissible point, never one whose
- * network is in the history. */
+/* Points without a model: Sobol, random, and what is left of a small space. Never an inadmissible point, never one
+ * whose network is in the history. */
 #ifndef NASRUN_OPTIM_SAMPLER_H
 #define NASRUN_OPTIM_SAMPLER_H
 
@@ -8,9 +8,9 @@
 #include "optim/sobol.h"
 
 enum {
-    SAMPLER_SMALL = 5000,      /* spaces of at most so many points are held in memory, and scored whole */
-    SAMPLER_TRIES = 100000,    /* draws before a large space counts as (nearly) exhausted */
-    SAMPLER_VISITS = 2000000   /* points looked at by the last attempt in a large finite space */
+    SAMPLER_SMALL = 5000,    /* spaces of at most so many points are held in memory, and scored whole */
+    SAMPLER_TRIES = 100000,  /* draws before a large space counts as (nearly) exhausted */
+    SAMPLER_VISITS = 2000000 /* points looked at by the last attempt in a large finite space */
 };
 
 struct sampler {
@@ -19,7 +19,7 @@ struct sampler {
     struct sobol *sobol;
     uint32_t next_sobol;
     uint64_t seed;
-    bool small;   /* the pool below is the whole space */
+    bool small; /* the pool below is the whole space */
     bool finite;
     bool listed;  /* the pool has been made */
     double *pool; /* [pooled][space->count]: the admissible points of a small space */

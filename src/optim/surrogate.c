@@ -28,9 +28,9 @@ struct surrogate {
     uint64_t seed;
     size_t needed; /* results before there is a model */
     struct features features;
-    struct gp *gp[OPTIM_MAX_OBJECTIVES];      /* NULL where exact */
-    double *theta[OPTIM_MAX_OBJECTIVES];      /* the last fitted hyper-parameters */
-    size_t results, full_results;             /* finished trials at the last fit, at the last full fit; 0: never */
+    struct gp *gp[OPTIM_MAX_OBJECTIVES]; /* NULL where exact */
+    double *theta[OPTIM_MAX_OBJECTIVES]; /* the last fitted hyper-parameters */
+    size_t results, full_results;        /* finished trials at the last fit, at the last full fit; 0: never */
     struct boxes *boxes;
 
     /* per suggestion: usable finished trials first, then those that run */
@@ -55,8 +55,7 @@ static double sign_of(const struct optim_problem *problem, size_t j)
     return problem->objective[j].maximize ? 1 : -1;
 }
 
-nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, int64_t initial,
-                           struct surrogate **out)
+nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, int64_t initial, struct surrogate **out)
 {
     struct surrogate *surrogate = mem_array(1, sizeof *surrogate);
     if (!surrogate)
@@ -120,14 +119,10 @@ static nr_status reserve(struct surrogate *surrogate, size_t count)
     struct {
         void *slot;
         size_t size;
-    } arrays[] = {{&surrogate->trial, sizeof(size_t)},
-                  {&surrogate->front, sizeof(size_t)},
-                  {&surrogate->x, features * sizeof(double)},
-                  {&surrogate->value, objectives * sizeof(double)},
-                  {&surrogate->column, sizeof(double)},
-                  {&surrogate->modelled, sizeof(double)},
-                  {&surrogate->known, sizeof(double)},
-                  {&surrogate->work, 2 * sizeof(double)}};
+    } arrays[] = {{&surrogate->trial, sizeof(size_t)},        {&surrogate->front, sizeof(size_t)},
+                  {&surrogate->x, features * sizeof(double)}, {&surrogate->value, objectives * sizeof(double)},
+                  {&surrogate->column, sizeof(double)},       {&surrogate->modelled, sizeof(double)},
+                  {&surrogate->known, sizeof(double)},        {&surrogate->work, 2 * sizeof(double)}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         void *fresh = mem_array(capacity, arrays[i].size), *old;
         if (!fresh)
@@ -285,13 +280,12 @@ static nr_status make_boxes(struct surrogate *surrogate, const double *reference
             open = j;
     boxes_destroy(surrogate->boxes);
     surrogate->boxes = NULL;
-    surrogate->front_count =
-        pareto_front(surrogate->value, surrogate->total, problem->objectives, surrogate->front);
+    surrogate->front_count = pareto_front(surrogate->value, surrogate->total, problem->objectives, surrogate->front);
     return boxes_create(surrogate->value, surrogate->total, problem->objectives, reference, open, &surrogate->boxes);
 }
 
-static nr_status believe(struct surrogate *surrogate, const struct history *history, enum fit fit,
-                         uint32_t suggestion, struct text *note)
+static nr_status believe(struct surrogate *surrogate, const struct history *history, enum fit fit, uint32_t suggestion,
+                         struct text *note)
 {
     const struct optim_problem *problem = surrogate->problem;
     double reference[OPTIM_MAX_OBJECTIVES], threshold[OPTIM_MAX_OBJECTIVES];
@@ -324,8 +318,8 @@ static nr_status believe(struct surrogate *surrogate, const struct history *hist
     return make_boxes(surrogate, reference);
 }
 
-nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion,
-                        bool *refitted, struct text *note)
+nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
+                        struct text *note)
 {
     *refitted = false;
     if (surrogate->features.count > KERNEL_MAX_FEATURES || surrogate->features.count == 0) {
@@ -436,7 +430,8 @@ bool surrogate_restore_entry(struct surrogate *surrogate, const char *entry)
     if (!value)
         return false;
     value++;
-    if (text_starts_with(entry, "model") && entry[5] >= '0' && entry[5] < '0' + OPTIM_MAX_OBJECTIVES && value == entry + 7)
+    if (text_starts_with(entry, "model") && entry[5] >= '0' && entry[5] < '0' + OPTIM_MAX_OBJECTIVES &&
+        value == entry + 7)
         return restore_theta(surrogate, (size_t)(entry[5] - '0'), value);
     if (!text_to_int(value, &number) || number < 0)
         return false;

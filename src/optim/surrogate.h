@@ -14,10 +14,10 @@ nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, i
                            struct surrogate **out) NR_MUST_CHECK;
 void surrogate_destroy(struct surrogate *surrogate);
 
-/* Brings the model up to the history; fits hyper-parameters when that is due and says so in *refitted. NR_NO_RESULT, with
- * the reason in `note`, where there is nothing to model yet. */
-nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion,
-                        bool *refitted, struct text *note) NR_MUST_CHECK;
+/* Brings the model up to the history; fits hyper-parameters when that is due and says so in *refitted. NR_NO_RESULT,
+ * with the reason in `note`, where there is nothing to model yet. */
+nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
+                        struct text *note) NR_MUST_CHECK;
 
 struct score {
     double log_value; /* log EI or log EHVI; -inf: no improvement possible */

@@ -42,13 +42,10 @@ static inline bool world_admit(void *context, const double *point, struct optim_
 
 /* A small network's life: accuracy saturates with both widths, falls off the best learning rate, and the wrong
  * activation or too much dropout costs a little; a bad learning rate fails badly. Size is the parameter count. */
-static const char *const network_entries[] = {"hidden1",       "int 16..128 log",
-                                              "hidden2",       "int 16..128 log",
-                                              "learning_rate", "real 1e-4..1e-1 log",
-                                              "dropout",       "real 0..0.5",
-                                              "batch_size",    "ordered 32, 64, 128, 256",
-                                              "activation",    "choice relu, gelu, tanh",
-                                              NULL};
+static const char *const network_entries[] = {
+    "hidden1", "int 16..128 log", "hidden2",    "int 16..128 log",          "learning_rate", "real 1e-4..1e-1 log",
+    "dropout", "real 0..0.5",     "batch_size", "ordered 32, 64, 128, 256", "activation",    "choice relu, gelu, tanh",
+    NULL};
 
 static inline void network_evaluate(const double *point, double *value)
 {

@@ -205,10 +205,14 @@ static void empty_front_and_one_objective(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(golden_log_h),          cmocka_unit_test(branches_meet),
-        cmocka_unit_test(golden_log_ei),         cmocka_unit_test(golden_ehvi),
-        cmocka_unit_test(golden_ehvi_one_exact), cmocka_unit_test(all_exact),
-        cmocka_unit_test(four_objectives_by_sampling), cmocka_unit_test(empty_front_and_one_objective),
+        cmocka_unit_test(golden_log_h),
+        cmocka_unit_test(branches_meet),
+        cmocka_unit_test(golden_log_ei),
+        cmocka_unit_test(golden_ehvi),
+        cmocka_unit_test(golden_ehvi_one_exact),
+        cmocka_unit_test(all_exact),
+        cmocka_unit_test(four_objectives_by_sampling),
+        cmocka_unit_test(empty_front_and_one_objective),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

@@ -100,8 +100,13 @@ static double tolerance(const struct golden *golden, size_t row)
 static void golden_likelihood(void **state)
 {
     (void)state;
-    static const char *const names[] = {"grad_log_lengthscale0", "grad_log_lengthscale1", "grad_log_lengthscale2",
-                                        "grad_log_outputscale", NULL, "grad_log_noise", "grad_mean"};
+    static const char *const names[] = {"grad_log_lengthscale0",
+                                        "grad_log_lengthscale1",
+                                        "grad_log_lengthscale2",
+                                        "grad_log_outputscale",
+                                        NULL,
+                                        "grad_log_noise",
+                                        "grad_mean"};
     struct golden golden;
     golden_read(&golden);
     for (size_t row = 0; row < golden.cases.rows; row++) {
@@ -110,7 +115,8 @@ static void golden_likelihood(void **state)
         struct gp_value value = {NAN, NAN};
         case_theta(&golden, row, theta);
         assert_ok(gp_evaluate(gp, theta, &value, gradient));
-        assert_near(value.log_likelihood, exact(&golden, row, "log_marginal_likelihood", 0), tolerance(&golden, row), 0);
+        assert_near(value.log_likelihood, exact(&golden, row, "log_marginal_likelihood", 0), tolerance(&golden, row),
+                    0);
         assert_true(value.log_likelihood == value.log_posterior);
         for (size_t t = 0; t < 7; t++)
             norm = fmax(norm, fabs(gradient[t]));
@@ -179,8 +185,8 @@ static double quantity(const struct test_csv *csv, const char *problem, const ch
     return NAN;
 }
 
-static const char *const problems[] = {"map12_rbf", "map12_matern52", "map25_rbf", "map25_matern52", "map60_rbf",
-                                       "map60_matern52"};
+static const char *const problems[] = {"map12_rbf",      "map12_matern52", "map25_rbf",
+                                       "map25_matern52", "map60_rbf",      "map60_matern52"};
 
 static void read_problem(const char *problem, struct data *data)
 {
@@ -226,8 +232,8 @@ static void golden_log_posterior(void **state)
     test_csv_clear(&csv);
 }
 
-/* The global optimum, on the problems where one start in four ends in another one too. L-BFGS stops at a relative gradient
- * of 1e-7: the value is then exact to about 1e-9, the place to about 1e-4. */
+/* The global optimum, on the problems where one start in four ends in another one too. L-BFGS stops at a relative
+ * gradient of 1e-7: the value is then exact to about 1e-9, the place to about 1e-4. */
 static void golden_fit(void **state)
 {
     (void)state;
@@ -271,7 +277,8 @@ static void warm_climb_never_worsens(void **state)
     gp_destroy(gp);
 }
 
-/* All extras at once: a category, the additive part, fitted scales, known noise. h = 1e-5 leaves about 1e-9 relative. */
+/* All extras at once: a category, the additive part, fitted scales, known noise. h = 1e-5 leaves about 1e-9 relative.
+ */
 static void gradient_against_differences(void **state)
 {
     (void)state;
@@ -387,11 +394,16 @@ static void singular_covariance(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(golden_likelihood),    cmocka_unit_test(golden_posterior),
-        cmocka_unit_test(golden_leave_one_out), cmocka_unit_test(golden_log_posterior),
-        cmocka_unit_test(golden_fit),           cmocka_unit_test(warm_climb_never_worsens),
-        cmocka_unit_test(gradient_against_differences), cmocka_unit_test(awaited_points),
-        cmocka_unit_test(known_noise),          cmocka_unit_test(singular_covariance),
+        cmocka_unit_test(golden_likelihood),
+        cmocka_unit_test(golden_posterior),
+        cmocka_unit_test(golden_leave_one_out),
+        cmocka_unit_test(golden_log_posterior),
+        cmocka_unit_test(golden_fit),
+        cmocka_unit_test(warm_climb_never_worsens),
+        cmocka_unit_test(gradient_against_differences),
+        cmocka_unit_test(awaited_points),
+        cmocka_unit_test(known_noise),
+        cmocka_unit_test(singular_covariance),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

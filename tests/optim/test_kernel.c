@@ -1,4 +1,5 @@
-/* optim/kernel: entries against golden figures, gradients against finite differences, the properties of mixed kernels. */
+/* optim/kernel: entries against golden figures, gradients against finite differences, the properties of mixed kernels.
+ */
 #include "support/test.h"
 
 #include "base/rng.h"

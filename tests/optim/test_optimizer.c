@@ -142,11 +142,11 @@ static void points_are_allowed_and_new(void **state)
     }
 }
 
-static const char *const small_entries[] = {"width",  "int 1..6",     "kind", "choice a, b, c",
-                                            "gate",   "bool if kind = b", "fixed", "fixed 7", NULL};
+static const char *const small_entries[] = {"width", "int 1..6", "kind", "choice a, b, c", "gate", "bool if kind = b",
+                                            "fixed", "fixed 7",  NULL};
 
-/* Of the 6 * (1 + 2 + 1) = 24 points those with width 3 are forbidden: 20 are left. Kinds a and c of width 6 are the same
- * network: 19. */
+/* Of the 6 * (1 + 2 + 1) = 24 points those with width 3 are forbidden: 20 are left. Kinds a and c of width 6 are the
+ * same network: 19. */
 static bool small_admit(void *context, const double *point, struct optim_admission *out)
 {
     (void)context;
