@@ -260,30 +260,35 @@ VEC_INLINE vec combine(const struct backward_terms *terms, vec gradient, vec x)
     return vec_keep(terms->real_lanes, terms->from_g * gradient + value);
 }
 
+/* Copies of what a loop reads are kept in registers: a stored vector might be anything's memory to the compiler. */
 static void backward_plain(const struct source *source, const struct backward_terms *terms, real *dx)
 {
-    const struct batchnorm *norm = source->norm;
-    vec scale = vec_set(norm->scale[source->channel]), shift = vec_set(norm->shift[source->channel]);
-    for (size_t i = 0; i < norm->positions; i++)
-        vec_store(dx + i * LANES,
-                  combine(terms, plain_gradient(source, scale, shift, i), vec_load(source->x + i * LANES)));
+    const struct batchnorm norm = *source->norm;
+    const struct backward_terms local = *terms;
+    struct source from = *source;
+    from.norm = &norm;
+    vec scale = vec_set(norm.scale[from.channel]), shift = vec_set(norm.shift[from.channel]);
+    for (size_t i = 0; i < norm.positions; i++)
+        vec_store(dx + i * LANES, combine(&local, plain_gradient(&from, scale, shift, i), vec_load(from.x + i * LANES)));
 }
 
 VEC_INLINE void backward_windows(const struct source *source, size_t kernel_height, size_t kernel_width,
                                  const struct backward_terms *terms, real *dx)
 {
-    const struct pool *pool = source->pool;
+    const struct pool pool = *source->pool;
+    const struct backward_terms local = *terms;
+    const struct source from = *source;
     size_t output = 0;
-    for (size_t a = 0; a < pool->out_height; a++) {
-        for (size_t b = 0; b < pool->out_width; b++, output++) {
-            vec gradient = vec_load(source->dy + output * LANES);
-            ivec index = pool_index(source->trace, output);
-            size_t corner = (a * pool->in_width + b) * pool->stride;
+    for (size_t a = 0; a < pool.out_height; a++) {
+        for (size_t b = 0; b < pool.out_width; b++, output++) {
+            vec gradient = vec_load(from.dy + output * LANES);
+            ivec index = pool_index(from.trace, output);
+            size_t corner = (a * pool.in_width + b) * pool.stride;
             for (size_t i = 0; i < kernel_height; i++) {
                 for (size_t j = 0; j < kernel_width; j++) {
-                    size_t at = (corner + i * pool->in_width + j) * LANES;
-                    vec_store(dx + at, combine(terms, pooled_gradient(index, i * kernel_width + j, gradient),
-                                               vec_load(source->x + at)));
+                    size_t at = (corner + i * pool.in_width + j) * LANES;
+                    vec_store(dx + at, combine(&local, pooled_gradient(index, i * kernel_width + j, gradient),
+                                               vec_load(from.x + at)));
                 }
             }
         }

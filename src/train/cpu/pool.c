@@ -96,9 +96,11 @@ VEC_INLINE vec window_maximum(const struct pool *pool, const real *x, struct spa
     return most;
 }
 
-VEC_INLINE void maximum_plane(const struct pool *pool, bool wide, const real *x, real scale_of, real shift_of, real *y,
-                              uint8_t *trace)
+/* The copy of *shared is kept in registers: a stored vector might be anything's memory to the compiler. */
+VEC_INLINE void maximum_plane(const struct pool *shared, bool wide, const real *x, real scale_of, real shift_of,
+                              real *y, uint8_t *trace)
 {
+    const struct pool copy = *shared, *pool = &copy;
     vec scale = vec_set(scale_of), shift = vec_set(shift_of);
     ivec none = index_of(pool->kernel_height * pool->kernel_width);
     bool pair = pool->disjoint && pool->kernel_height == 2 && pool->kernel_width == 2;
@@ -131,9 +133,10 @@ static void clear(real *to, size_t positions)
         vec_store(to + i * LANES, vec_zero());
 }
 
-VEC_INLINE void maximum_plane_backward(const struct pool *pool, bool wide, const uint8_t *trace, const real *dy,
+VEC_INLINE void maximum_plane_backward(const struct pool *shared, bool wide, const uint8_t *trace, const real *dy,
                                        real *dv)
 {
+    const struct pool copy = *shared, *pool = &copy;
     bool store = pool->disjoint; /* else windows overlap, and add up */
     if (!store || pool->out_height * pool->kernel_height < pool->in_height ||
         pool->out_width * pool->kernel_width < pool->in_width)
