@@ -1,7 +1,6 @@
 #include "run/problem.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,13 +37,13 @@ double problem_exact(const char *name, const struct plan *plan, const struct rec
 
 void problem_identity(const struct plan *plan, const struct recipe *recipe, char out[OPTIM_IDENTITY_SIZE])
 {
-    char digest[FILE_DIGEST_SIZE] = "";
-    struct text text = {0};
-    recipe_append_identity(recipe, &text);
-    if (text.data)
-        digest_bytes(text.data, text.length, digest);
-    text_clear(&text);
-    snprintf(out, OPTIM_IDENTITY_SIZE, "%s%.32s", plan->identity, digest);
+    char digest[FILE_DIGEST_SIZE];
+    struct recipe_identity identity;
+    recipe_identify(recipe, &identity);
+    digest_bytes(identity.bytes, identity.length, digest);
+    memcpy(out, plan->identity, 32);
+    memcpy(out + 32, digest, 32);
+    out[64] = '\0';
 }
 
 static bool within(const struct constraint *constraint, const struct plan *plan, const struct recipe *recipe,

@@ -1,6 +1,7 @@
 #include "train/recipe.h"
 
 #include <math.h>
+#include <string.h>
 
 void recipe_from_point(const struct study *study, const double *point, int64_t training_images, struct recipe *out)
 {
@@ -72,55 +73,58 @@ int64_t recipe_optimizer_slots(const struct recipe *recipe)
     return recipe->momentum > 0 ? 1 : 0;
 }
 
-static void append_value(struct text *text, const char *name, double value)
+/* A number as its bits, least significant first: exact, and the same on every machine. */
+static void put(struct recipe_identity *identity, double value)
 {
-    text_format(text, " %s=", name);
-    text_append_real(text, value);
+    uint64_t bits;
+    value += 0.0; /* -0 is 0 */
+    memcpy(&bits, &value, sizeof bits);
+    for (int i = 0; i < 8; i++)
+        identity->bytes[identity->length++] = (uint8_t)(bits >> (8 * i));
 }
 
-static void append_optimizer(const struct recipe *recipe, struct text *text)
+static void put_optimizer(const struct recipe *recipe, struct recipe_identity *identity)
 {
-    static const char *const names[] = {"sgd", "adam", "adamw"};
     /* without decay, AdamW is Adam */
     bool is_adam = recipe->optimizer == OPTIMIZER_ADAMW && recipe->weight_decay == 0;
-    text_append(text, names[is_adam ? OPTIMIZER_ADAM : recipe->optimizer]);
-    append_value(text, "learning_rate", recipe->learning_rate);
+    put(identity, is_adam ? OPTIMIZER_ADAM : recipe->optimizer);
+    put(identity, recipe->learning_rate);
     if (recipe->optimizer == OPTIMIZER_SGD) {
-        append_value(text, "momentum", recipe->momentum);
-        append_value(text, "nesterov", recipe->nesterov && recipe->momentum > 0);
+        put(identity, recipe->momentum);
+        put(identity, recipe->nesterov && recipe->momentum > 0);
     } else {
-        append_value(text, "beta1", recipe->beta1);
-        append_value(text, "beta2", recipe->beta2);
-        append_value(text, "epsilon", recipe->epsilon);
+        put(identity, recipe->beta1);
+        put(identity, recipe->beta2);
+        put(identity, recipe->epsilon);
     }
-    append_value(text, "weight_decay", recipe->weight_decay);
-    append_value(text, "clip_norm", recipe->clip_norm);
+    put(identity, recipe->weight_decay);
+    put(identity, recipe->clip_norm);
 }
 
-static void append_schedule(const struct recipe *recipe, struct text *text)
+static void put_schedule(const struct recipe *recipe, struct recipe_identity *identity)
 {
-    static const char *const names[] = {"constant", "step", "cosine", "onecycle"};
-    text_format(text, " %s", names[recipe->schedule]);
-    append_value(text, "warmup_epochs", recipe->warmup_epochs);
+    put(identity, recipe->schedule);
+    put(identity, recipe->warmup_epochs);
     if (recipe->schedule == SCHEDULE_STEP) {
-        append_value(text, "step_epochs", recipe->step_epochs);
-        append_value(text, "step_factor", recipe->step_factor);
+        put(identity, recipe->step_epochs);
+        put(identity, recipe->step_factor);
     } else if (recipe->schedule != SCHEDULE_CONSTANT) {
-        append_value(text, "final_rate", recipe->final_rate);
+        put(identity, recipe->final_rate);
     }
 }
 
-void recipe_append_identity(const struct recipe *recipe, struct text *text)
+void recipe_identify(const struct recipe *recipe, struct recipe_identity *out)
 {
-    append_optimizer(recipe, text);
-    append_value(text, "batch_size", (double)recipe->batch_size);
-    append_value(text, "epochs", (double)recipe->epochs);
-    append_value(text, "epoch_images", (double)recipe->epoch_images);
-    append_schedule(recipe, text);
-    append_value(text, "label_smoothing", recipe->label_smoothing);
-    text_format(text, " %s", keys[KEY_INITIALISATION].choices[recipe->initialisation]);
-    append_value(text, "shift", recipe->shift);
-    append_value(text, "flip", recipe->flip);
-    append_value(text, "erase", recipe->erase);
-    text_append(text, recipe->precision == PRECISION_FLOAT32 ? " float32" : " float64");
+    out->length = 0;
+    put_optimizer(recipe, out);
+    put(out, (double)recipe->batch_size);
+    put(out, (double)recipe->epochs);
+    put(out, (double)recipe->epoch_images);
+    put_schedule(recipe, out);
+    put(out, recipe->label_smoothing);
+    put(out, recipe->initialisation);
+    put(out, recipe->shift);
+    put(out, recipe->flip);
+    put(out, recipe->erase);
+    put(out, recipe->precision);
 }

@@ -126,13 +126,10 @@ static void slots_follow_the_optimizer(void **state)
 
 static bool same_identity(const struct recipe *a, const struct recipe *b)
 {
-    struct text left = {0}, right = {0};
-    recipe_append_identity(a, &left);
-    recipe_append_identity(b, &right);
-    bool same = !strcmp(left.data, right.data);
-    text_clear(&left);
-    text_clear(&right);
-    return same;
+    struct recipe_identity left, right;
+    recipe_identify(a, &left);
+    recipe_identify(b, &right);
+    return left.length == right.length && !memcmp(left.bytes, right.bytes, left.length);
 }
 
 static void identity_holds_what_has_effect(void **state)
