@@ -1,6 +1,6 @@
 /* Activations and their derivatives for one element; C and CUDA. Where the derivative follows from the output, it is
- * computed from that (the input need not be kept); gelu and silu need their input. Derivative of relu and leaky_relu at 0: 0 and the
- * slope. */
+ * computed from that (the input need not be kept); gelu and silu need their input. Derivative of relu and leaky_relu at
+ * 0: 0 and the slope. */
 #ifndef NASRUN_KERNELS_MATH_ACTIVATION_H
 #define NASRUN_KERNELS_MATH_ACTIVATION_H
 

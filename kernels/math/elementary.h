@@ -1,10 +1,10 @@
 /* exp, expm1, tanh, the logistic function and the normal distribution for one element; C and CUDA.
  *
- * Free of branches and of calls, so that a compiler turns a loop over them into vector code. In float the relative error
- * is below 4e-7, at arguments so negative that the result approaches the smallest normal float below 2e-5; results are clamped there instead
- * of becoming subnormal, and exp() at 2.4e38 instead of infinity. NaN goes in and NaN comes out: divergence stays visible.
- * With NR_MATH_DOUBLE the type is double and the C library serves; the CPU backend's double precision, which tests use,
- * is made that way. */
+ * Free of branches and of calls, so that a compiler turns a loop over them into vector code. In float the relative
+ * error is below 4e-7, at arguments so negative that the result approaches the smallest normal float below 2e-5;
+ * results are clamped there instead of becoming subnormal, and exp() at 2.4e38 instead of infinity. NaN goes in and NaN
+ * comes out: divergence stays visible. With NR_MATH_DOUBLE the type is double and the C library serves; the CPU
+ * backend's double precision, which tests use, is made that way. */
 #ifndef NASRUN_KERNELS_MATH_ELEMENTARY_H
 #define NASRUN_KERNELS_MATH_ELEMENTARY_H
 
@@ -46,9 +46,9 @@ NR_MATH double math_normal(double x, double *gauss)
 
 typedef float math_real;
 
-/* expm1(x) = scale * part + (scale - 1) and exp(x) = scale * part + scale, with scale = 2^n, n = round(x / ln 2), and part =
- * expm1(x - n ln 2) by a polynomial fitted for least relative error (1.1e-8). Adding 1.5 * 2^23 rounds to an integer
- * and leaves it in the low bits, where a shift makes it the exponent. */
+/* expm1(x) = scale * part + (scale - 1) and exp(x) = scale * part + scale, with scale = 2^n, n = round(x / ln 2), and
+ * part = expm1(x - n ln 2) by a polynomial fitted for least relative error (1.1e-8). Adding 1.5 * 2^23 rounds to an
+ * integer and leaves it in the low bits, where a shift makes it the exponent. */
 NR_MATH float math_reduced_exp(float x, float *scale)
 {
     const float shifter = 12582912.0f;
@@ -87,8 +87,8 @@ NR_MATH float math_tanh(float x)
     return copysignf(t / (t + 2.0f), x);
 }
 
-/* Phi(x), and the density's exp(-x^2/2) which comes along at no cost. erfc(z) = exp(-z^2) t G(t), t = 1 / (1 + z / 2): the
- * substitution of Press et al. (Numerical Recipes, 6.2); G is fitted for least relative error (1.0e-8). */
+/* Phi(x), and the density's exp(-x^2/2) which comes along at no cost. erfc(z) = exp(-z^2) t G(t), t = 1 / (1 + z / 2):
+ * the substitution of Press et al. (Numerical Recipes, 6.2); G is fitted for least relative error (1.0e-8). */
 NR_MATH float math_normal(float x, float *gauss)
 {
     float z = 0.70710678118654752f * fabsf(x), t = 1.0f / (1.0f + 0.5f * z);

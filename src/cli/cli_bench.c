@@ -80,11 +80,8 @@ static nr_status data_create(struct data *data)
                     data->pixels[i * SIDE * SIDE + pixel + j] = (uint8_t)word;
         }
     }
-    data->dataset = (struct dataset){.shape = {1, SIDE, SIDE},
-                                     .classes = CLASSES,
-                                     .count = IMAGES,
-                                     .images = data->pixels,
-                                     .labels = data->labels};
+    data->dataset = (struct dataset){
+        .shape = {1, SIDE, SIDE}, .classes = CLASSES, .count = IMAGES, .images = data->pixels, .labels = data->labels};
     data->split = (struct split){.training = data->indices,
                                  .trainings = IMAGES,
                                  .mean = data->mean,
@@ -132,8 +129,8 @@ static nr_status build(const struct bench *bench, struct log *log, struct study 
     return status;
 }
 
-/* Floating-point operations of the matrix products of one image's training: forward, gradient of weights, gradient of the
- * input but for the layers that read the image. */
+/* Floating-point operations of the matrix products of one image's training: forward, gradient of weights, gradient of
+ * the input but for the layers that read the image. */
 static double flops_per_image(const struct plan *plan)
 {
     double flops = 0;

@@ -1,5 +1,5 @@
-/* What augmentation makes of an image, seen from outside: with one image and one dense layer the gradient of the weights
- * is x dz and that of the bias dz, so their quotient is what the network saw. */
+/* What augmentation makes of an image, seen from outside: with one image and one dense layer the gradient of the
+ * weights is x dz and that of the bias dz, so their quotient is what the network saw. */
 #include "support/test.h"
 
 #include "base/rng.h"
@@ -39,8 +39,8 @@ static struct seen look(const struct recipe *given, uint32_t pass, bool lanes)
     const struct network_setup setup = {
         .plan = &hand.plan, .recipe = &recipe, .mean = mean, .deviation = deviation, .seed = 9, .trial = 2};
     assert_ok(engine->create(&setup, &network));
-    const struct batch batch = {.pixels = pixels, .labels = &label, .image = &image, .pass = &pass, .count = 1,
-                                .gradient_scale = 1};
+    const struct batch batch = {
+        .pixels = pixels, .labels = &label, .image = &image, .pass = &pass, .count = 1, .gradient_scale = 1};
     assert_near(engine->gradient(network, &batch), log(CLASSES), 1e-12, 0); /* weights are 0 */
     const double *gradient = engine->vector(network, NETWORK_GRADIENTS), *bias = gradient + PIXELS * CLASSES;
     for (int i = 0; i < PIXELS; i++) {

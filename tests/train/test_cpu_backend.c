@@ -233,7 +233,8 @@ static void logits_stand_alone(void **state)
 }
 
 /* Every variant draws the same numbers and computes the same but for rounding. Bound: 24 steps of Adam move a weight by
- * up to 3e-3 each; where a gradient is rounding alone its sign may differ, so that single weights may be off by a step. */
+ * up to 3e-3 each; where a gradient is rounding alone its sign may differ, so that single weights may be off by a step.
+ */
 static void variants_agree(void **state)
 {
     (void)state;
@@ -345,10 +346,15 @@ static void ranks_average(void **state)
     hand_dense(&f.hand, CLASSES);
     open_device(&f);
     double *gradients = calloc((size_t)f.hand.plan.parameters, sizeof *gradients);
-    struct ranks first = {.gradient = gradients}, second = {.gradient = calloc((size_t)f.hand.plan.parameters, 8),
-                                                            .other = gradients};
-    struct trainer_setup parts = {.plan = &f.hand.plan, .recipe = &f.recipe, .split = &f.split, .seed = 77,
-                                  .ranks = 2, .reduce = reduce_mean, .reduce_context = &first};
+    struct ranks first = {.gradient = gradients},
+                 second = {.gradient = calloc((size_t)f.hand.plan.parameters, 8), .other = gradients};
+    struct trainer_setup parts = {.plan = &f.hand.plan,
+                                  .recipe = &f.recipe,
+                                  .split = &f.split,
+                                  .seed = 77,
+                                  .ranks = 2,
+                                  .reduce = reduce_mean,
+                                  .reduce_context = &first};
     struct trainer *whole = trainer_create(&f, 0), *zero, *one;
     assert_ok(cpu_backend.create(f.device, f.images, &parts, &zero));
     parts.rank = 1;

@@ -1,4 +1,5 @@
-/* Compiled once per variant: dropout masks against Random123's scalar code, elementary functions against the C library. */
+/* Compiled once per variant: dropout masks against Random123's scalar code, elementary functions against the C library.
+ */
 #include "support/test.h"
 
 #include "train/cpu/dropout.h"
@@ -44,7 +45,8 @@ void NR_VARIANT(dropout_masks)(void)
 
 static const double tolerance = sizeof(real) == sizeof(double) ? 1e-14 : 4e-7;
 
-/* Relative errors over the whole range, in steps that meet no round numbers. The double functions are the library's own. */
+/* Relative errors over the whole range, in steps that meet no round numbers. The double functions are the library's
+ * own. */
 void NR_VARIANT(elementary_functions)(void)
 {
     for (double x = -85; x < 85; x += 0.0137) {
@@ -72,5 +74,6 @@ void NR_VARIANT(elementary_functions)(void)
     assert_true(isnan(activation_gelu((real)NAN)) && isnan(activation_silu((real)NAN)));
     assert_near((double)math_tanh((real)1000), 1, 0, 0);
     assert_near((double)math_tanh((real)-1000), -1, 0, 0);
-    assert_true(math_exp((real)-1000) >= 0 && (double)math_exp((real)-1000) < 1.3e-38 && math_exp((real)1000) > (real)2e38);
+    assert_true(math_exp((real)-1000) >= 0 && (double)math_exp((real)-1000) < 1.3e-38 &&
+                math_exp((real)1000) > (real)2e38);
 }

@@ -88,7 +88,8 @@ static nr_status device_open(int number, struct log *log, struct device **out)
     (void)number;
     const struct cpu_engine *engine = cpu_engine_choose(PRECISION_FLOAT32);
     if (!engine) {
-        log_error(log, "NASRUN_ISA is \"%s\", which this processor lacks or which does not exist: expected %s, or unset",
+        log_error(log,
+                  "NASRUN_ISA is \"%s\", which this processor lacks or which does not exist: expected %s, or unset",
                   getenv("NASRUN_ISA"), "avx512, avx2 or plain");
         return NR_INVALID;
     }
@@ -122,10 +123,8 @@ static nr_status upload(struct device *device, const struct dataset *dataset, st
     struct images *images = mem_array(1, sizeof *images);
     if (!images)
         return log_no_memory(device->log, "handing over the images");
-    *images = (struct images){.shape = dataset->shape,
-                              .count = dataset->count,
-                              .pixels = dataset->images,
-                              .labels = dataset->labels};
+    *images = (struct images){
+        .shape = dataset->shape, .count = dataset->count, .pixels = dataset->images, .labels = dataset->labels};
     *out = images;
     return NR_OK;
 }
@@ -188,8 +187,8 @@ static nr_status build(struct trainer *trainer)
     trainer->pass = mem_array((size_t)setup->recipe->batch_size, sizeof *trainer->pass);
     nr_status status = trainer->image && trainer->pass ? NR_OK : NR_NO_MEMORY;
     if (!status)
-        status = order_create(setup->seed, setup->trial, setup->split->training, setup->split->trainings,
-                              &trainer->order);
+        status =
+            order_create(setup->seed, setup->trial, setup->split->training, setup->split->trainings, &trainer->order);
     if (!status)
         status = trainer->engine->create(&network, &trainer->network);
     return status ? status : initialise(trainer);
@@ -199,8 +198,7 @@ static nr_status create(struct device *device, struct images *images, const stru
                         struct trainer **out)
 {
     const struct shape *expected = &setup->plan->input, *found = &images->shape;
-    if (expected->channels != found->channels || expected->height != found->height ||
-        expected->width != found->width) {
+    if (expected->channels != found->channels || expected->height != found->height || expected->width != found->width) {
         log_error(device->log, "the network reads images of %lldx%lldx%lld, but the data set's are %lldx%lldx%lld",
                   (long long)expected->channels, (long long)expected->height, (long long)expected->width,
                   (long long)found->channels, (long long)found->height, (long long)found->width);
@@ -210,8 +208,8 @@ static nr_status create(struct device *device, struct images *images, const stru
     if (!trainer)
         return log_no_memory(device->log, "creating a trainer");
     *trainer = (struct trainer){.device = device, .images = images, .setup = *setup};
-    trainer->engine = setup->recipe->precision == PRECISION_FLOAT32 ? device->engine
-                                                                    : cpu_engine_choose(setup->recipe->precision);
+    trainer->engine =
+        setup->recipe->precision == PRECISION_FLOAT32 ? device->engine : cpu_engine_choose(setup->recipe->precision);
     nr_status status = build(trainer);
     if (status) {
         destroy(trainer);
@@ -221,8 +219,8 @@ static nr_status create(struct device *device, struct images *images, const stru
     return NR_OK;
 }
 
-/* Weights that die out drag their moments through the subnormal numbers, which are a hundred times slower; they are 0 to
- * the engine. Double precision, for tests, stays as it is. */
+/* Weights that die out drag their moments through the subnormal numbers, which are a hundred times slower; they are 0
+ * to the engine. Double precision, for tests, stays as it is. */
 static unsigned flush_subnormals(const struct cpu_engine *engine)
 {
 #ifdef __SSE__
@@ -245,8 +243,8 @@ static void restore_subnormals(unsigned mode)
 #endif
 }
 
-/* This rank's images of the step, and how their gradients weigh: the mean over all images is the mean over ranks of sums
- * times ranks / images. */
+/* This rank's images of the step, and how their gradients weigh: the mean over all images is the mean over ranks of
+ * sums times ranks / images. */
 static struct batch next_batch(struct trainer *trainer)
 {
     const struct trainer_setup *setup = &trainer->setup;
@@ -281,8 +279,8 @@ static nr_status train_step(struct trainer *trainer)
     struct batch batch = next_batch(trainer);
     double loss = engine->gradient(trainer->network, &batch);
     if (setup->reduce) {
-        nr_status status = setup->reduce(
-            setup->reduce_context, engine->vector(trainer->network, NETWORK_GRADIENTS), setup->plan->parameters);
+        nr_status status = setup->reduce(setup->reduce_context, engine->vector(trainer->network, NETWORK_GRADIENTS),
+                                         setup->plan->parameters);
         if (status)
             return fail(trainer, status);
     }

@@ -60,8 +60,8 @@ static struct value *input_of(const struct compiler *c, int index)
 static int follower(const struct compiler *c, int index, enum operator_kind kind)
 {
     int next = index + 1;
-    bool follows = next < (int)c->plan->count && layer_of(c, next)->kind == kind &&
-                   layer_of(c, next)->input == index && c->readers[index] == 1;
+    bool follows = next < (int)c->plan->count && layer_of(c, next)->kind == kind && layer_of(c, next)->input == index &&
+                   c->readers[index] == 1;
     return follows ? next : NOBODY;
 }
 
@@ -93,8 +93,7 @@ static struct value *pointwise(struct compiler *c, struct value *x, const struct
 {
     struct value *y = value_create(c, x->shape, x->lanes);
     struct step *step = step_create(c, &step_pointwise, NULL, x, y, !x->lanes);
-    step->own.pointwise =
-        (struct pointwise_step){.bias = bias, .activation = activation, .dropout = dropout};
+    step->own.pointwise = (struct pointwise_step){.bias = bias, .activation = activation, .dropout = dropout};
     y->wants_gradient |= bias != NULL;
     bool from_input = pointwise_needs_input(activation);
     if (from_input)
@@ -108,8 +107,8 @@ static struct value *pointwise(struct compiler *c, struct value *x, const struct
     return y;
 }
 
-/* Activation and dropout behind layer `index`, whose values are x, and its own bias if that was not added yet. An activation in
- * front of a pool is left to compile_activation(). */
+/* Activation and dropout behind layer `index`, whose values are x, and its own bias if that was not added yet. An
+ * activation in front of a pool is left to compile_activation(). */
 static void finish_layer(struct compiler *c, int index, struct value *x, const struct plan_layer *bias,
                          const struct plan_layer *activation)
 {
@@ -196,7 +195,8 @@ static void compile_dropout(struct compiler *c, int index)
     c->of[index] = pointwise(c, input_of(c, layer->input), NULL, NULL, layer, alone);
 }
 
-/* The three steps of batch norm (see struct norm_step), with the ReLU and the maximum pool behind it where there are. */
+/* The three steps of batch norm (see struct norm_step), with the ReLU and the maximum pool behind it where there are.
+ */
 static void compile_norm_lanes(struct compiler *c, int index, struct value *x)
 {
     const struct plan_layer *layer = layer_of(c, index), *activation = NULL;

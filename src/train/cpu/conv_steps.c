@@ -135,8 +135,7 @@ static void norm_pool_forward(struct network *network, struct step *step, size_t
 {
     const struct norm_step *state = step->state;
     pool_forward(&state->pool, state->norm.scale, state->norm.shift, value_data(step->input, block), 1,
-                 value_data(step->output, block),
-                 network->training ? state->trace + block * state->pool.trace : NULL);
+                 value_data(step->output, block), network->training ? state->trace + block * state->pool.trace : NULL);
 }
 
 /* Of apply and norm_pool. */
@@ -155,10 +154,8 @@ const struct step_kind step_conv = {.name = "conv",
                                     .begin = conv_begin,
                                     .forward = conv_step_forward,
                                     .backward = conv_step_backward};
-const struct step_kind step_pool = {.name = "pool",
-                                    .place = pool_place,
-                                    .forward = pool_step_forward,
-                                    .backward = pool_step_backward};
+const struct step_kind step_pool = {
+    .name = "pool", .place = pool_place, .forward = pool_step_forward, .backward = pool_step_backward};
 const struct step_kind step_norm_observe = {.name = "batch norm: observe",
                                             .place = observe_place,
                                             .begin = observe_begin,

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* A block of Philox per 64-bit element of a vector. Only the lower half of each counts; what is above is rubbish, which the
- * widening multiplication ignores, so nothing needs to be masked between rounds. */
+/* A block of Philox per 64-bit element of a vector. Only the lower half of each counts; what is above is rubbish, which
+ * the widening multiplication ignores, so nothing needs to be masked between rounds. */
 typedef uint64_t wide __attribute__((vector_size(VEC_BYTES)));
 typedef uint16_t halves __attribute__((vector_size(VEC_BYTES)));
 enum { BLOCKS = VEC_BYTES / 8, ELEMENTS = 8 * BLOCKS };

@@ -10,7 +10,8 @@
 #define peak_flops NR_VARIANT(peak_flops)
 double peak_flops(double seconds); /* peak.c */
 
-/* Evaluation has no reason for small batches: matrix products like at least so many rows; lanes cost memory per image. */
+/* Evaluation has no reason for small batches: matrix products like at least so many rows; lanes cost memory per image.
+ */
 enum { ROWS_TOGETHER = 256, LANES_TOGETHER = 64 };
 
 static void destroy(struct network *network)

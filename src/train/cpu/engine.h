@@ -1,7 +1,8 @@
 /* What each compiled variant of the CPU engine offers to the backend: one table per instruction set and precision.
  *
- * The sources of a training step are compiled several times (see vector.h and cpu.cmake); backend.c chooses a table when the
- * device is opened. A network is one candidate with its weights, optimizer state and all memory that a step needs. */
+ * The sources of a training step are compiled several times (see vector.h and cpu.cmake); backend.c chooses a table
+ * when the device is opened. A network is one candidate with its weights, optimizer state and all memory that a step
+ * needs. */
 #ifndef NASRUN_TRAIN_CPU_ENGINE_H
 #define NASRUN_TRAIN_CPU_ENGINE_H
 
@@ -16,8 +17,8 @@
 struct network; /* its content depends on the variant */
 
 struct network_setup {
-    const struct plan *plan;     /* outlives the network */
-    const struct recipe *recipe; /* outlives the network */
+    const struct plan *plan;       /* outlives the network */
+    const struct recipe *recipe;   /* outlives the network */
     const float *mean, *deviation; /* [channels] of pixel / 255; copied */
     uint64_t seed;
     uint32_t trial;
@@ -28,14 +29,14 @@ struct network_setup {
 typedef const uint8_t *dropout_masks(void *context, uint32_t stream);
 
 struct batch {
-    const uint8_t *pixels;  /* [..][C][H][W], the whole set */
-    const uint8_t *labels;  /* of the whole set */
-    const uint32_t *image;  /* [count] indices into the set */
-    const uint32_t *pass;   /* [count], for augmentation; unused when evaluating */
-    int64_t count;          /* 1 .. network's capacity */
-    double gradient_scale;  /* of the sum over images: 1 / count for the mean */
-    int64_t step;           /* of the optimizer, for dropout */
-    dropout_masks *masks;   /* NULL: random */
+    const uint8_t *pixels; /* [..][C][H][W], the whole set */
+    const uint8_t *labels; /* of the whole set */
+    const uint32_t *image; /* [count] indices into the set */
+    const uint32_t *pass;  /* [count], for augmentation; unused when evaluating */
+    int64_t count;         /* 1 .. network's capacity */
+    double gradient_scale; /* of the sum over images: 1 / count for the mean */
+    int64_t step;          /* of the optimizer, for dropout */
+    dropout_masks *masks;  /* NULL: random */
     void *masks_context;
 };
 
@@ -50,8 +51,9 @@ struct cpu_engine {
     nr_status (*create)(const struct network_setup *setup, struct network **out) NR_MUST_CHECK;
     void (*destroy)(struct network *network);
     int64_t (*bytes)(const struct plan *plan, const struct recipe *recipe); /* -1: out of memory */
-    int64_t (*capacity)(const struct network *network); /* most images of a batch to evaluate */
-    /* Forward and backward: sets NETWORK_GRADIENTS, updates running statistics, returns the sum of the images' losses. */
+    int64_t (*capacity)(const struct network *network);                     /* most images of a batch to evaluate */
+    /* Forward and backward: sets NETWORK_GRADIENTS, updates running statistics, returns the sum of the images' losses.
+     */
     double (*gradient)(struct network *network, const struct batch *batch);
     /* One optimizer step, 0-based; returns the gradient's norm before clipping. */
     double (*update)(struct network *network, double learning_rate, int64_t step);
@@ -63,7 +65,8 @@ struct cpu_engine {
     void (*write)(struct network *network, const struct trial_state *state);
 };
 
-/* The fastest supported variant of a precision, or the one that NASRUN_ISA names; NULL when that one is not supported. */
+/* The fastest supported variant of a precision, or the one that NASRUN_ISA names; NULL when that one is not supported.
+ */
 const struct cpu_engine *cpu_engine_choose(enum precision_kind precision);
 /* All that were compiled, supported or not. */
 const struct cpu_engine *const *cpu_engines(size_t *count);

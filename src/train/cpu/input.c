@@ -10,8 +10,8 @@ enum { CACHE_LINE = 64, AHEAD = 4 };
 
 /* What augmentation does to one image, from the random numbers of (image, pass). */
 struct change {
-    int64_t down, right; /* by how many pixels the image is moved */
-    bool flip;           /* left and right */
+    int64_t down, right;                   /* by how many pixels the image is moved */
+    bool flip;                             /* left and right */
     int64_t top, bottom, left, right_edge; /* the erased box */
 };
 
@@ -53,8 +53,9 @@ static void change_apply(const struct change *change, const struct shape *shape,
             uint8_t *row = to + (channel * height + y) * width;
             int64_t source = (int64_t)y - change->down;
             memset(row, 0, width);
-            if (source < 0 || source >= shape->height || (change->top <= (int64_t)y && (int64_t)y < change->bottom &&
-                                                          change->left == 0 && change->right_edge == shape->width))
+            if (source < 0 || source >= shape->height ||
+                (change->top <= (int64_t)y && (int64_t)y < change->bottom && change->left == 0 &&
+                 change->right_edge == shape->width))
                 continue;
             const uint8_t *line = from + (channel * height + (size_t)source) * width;
             for (size_t x = 0; x < width; x++) {
@@ -103,8 +104,7 @@ static void fetch(const struct network *network, const struct input_step *state,
     const struct batch *batch = network->batch;
     const struct shape *shape = &network->setup.plan->input;
     uint32_t image = batch->image[position];
-    const uint8_t *pixels =
-        batch->pixels + (size_t)image * (size_t)(shape->channels * shape->height * shape->width);
+    const uint8_t *pixels = batch->pixels + (size_t)image * (size_t)(shape->channels * shape->height * shape->width);
     prefetch(network, position + AHEAD);
     if (augments(network)) {
         struct change change = change_draw(network, image, batch->pass[position]);

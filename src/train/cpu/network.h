@@ -1,11 +1,11 @@
 /* One candidate, compiled for one variant: a list of steps over values, everything placed in one arena.
  *
- * A plan's layers become steps. Values between them have one of two layouts: rows, [images][pitch], for dense layers, and lanes (lanes.h) for
- * everything that knows of channels and pixels; conversions are steps of their own. A step either
- * takes the whole batch at once (rows; the finishing of batch statistics) or one block of LANES images. Consecutive
- * steps of the second sort form a segment, which is run depth first, block by block, so that a block stays in the
- * cache while it goes through several layers; a value that never leaves its segment is stored for one block only.
- * The backward pass runs the same steps and segments in reverse. */
+ * A plan's layers become steps. Values between them have one of two layouts: rows, [images][pitch], for dense layers,
+ * and lanes (lanes.h) for everything that knows of channels and pixels; conversions are steps of their own. A step
+ * either takes the whole batch at once (rows; the finishing of batch statistics) or one block of LANES images.
+ * Consecutive steps of the second sort form a segment, which is run depth first, block by block, so that a block stays
+ * in the cache while it goes through several layers; a value that never leaves its segment is stored for one block
+ * only. The backward pass runs the same steps and segments in reverse. */
 #ifndef NASRUN_TRAIN_CPU_NETWORK_H
 #define NASRUN_TRAIN_CPU_NETWORK_H
 
@@ -47,13 +47,13 @@ struct value {
     size_t features; /* C * H * W */
     bool lanes;      /* layout */
     bool wants_gradient;
-    bool kept;             /* its data are needed in the backward pass */
-    bool contributed;      /* while compiling: a step puts something into the gradient */
-    bool touched;          /* by a step; the first and the last of their segments: */
+    bool kept;        /* its data are needed in the backward pass */
+    bool contributed; /* while compiling: a step puts something into the gradient */
+    bool touched;     /* by a step; the first and the last of their segments: */
     int first_segment, last_segment;
     struct value *storage, *gradient_storage; /* lies in the same place as that one's; NULL: has a place of its own */
     struct value *converted;                  /* the same in the other layout, once it has been asked for */
-    size_t pitch;          /* reals from one row (rows) or block (lanes) to the next; 0: all blocks share one */
+    size_t pitch; /* reals from one row (rows) or block (lanes) to the next; 0: all blocks share one */
     size_t gradient_pitch;
     real *data, *gradient;
 };
@@ -80,13 +80,14 @@ struct norm_rows_step {
     real *sum, *product;  /* [pitch]: sums over the batch of dy and of dy x_hat */
 };
 
-/* Several layers that work on single elements, in one pass: y = dropout(activation(x + bias)), any part may be absent. */
+/* Several layers that work on single elements, in one pass: y = dropout(activation(x + bias)), any part may be absent.
+ */
 struct pointwise_step {
     const struct plan_layer *bias, *activation, *dropout; /* layers that the parts come from; NULL: absent */
-    real *bias_row, *bias_gradient; /* [pitch], padded with 0 */
-    bool forwarded;                 /* the step before does the forward part: ReLU inside a convolution */
-    uint8_t *keep;                  /* 1 where kept; as the value lies, but without the padding of rows */
-    uint8_t *draws;                 /* lanes: masks of one block in the order of rows, before they are transposed */
+    real *bias_row, *bias_gradient;                       /* [pitch], padded with 0 */
+    bool forwarded; /* the step before does the forward part: ReLU inside a convolution */
+    uint8_t *keep;  /* 1 where kept; as the value lies, but without the padding of rows */
+    uint8_t *draws; /* lanes: masks of one block in the order of rows, before they are transposed */
 };
 
 struct conv_step {
@@ -100,9 +101,9 @@ struct pool_step {
     uint8_t *trace;
 };
 
-/* Batch norm is three steps: `observe` takes in every block, `finish` makes statistics of it, `apply` or, fused with what comes
- * behind, `norm_pool` maps every block. Backward, in this order reversed, they gather, finish, and give the gradient. All share
- * the state. */
+/* Batch norm is three steps: `observe` takes in every block, `finish` makes statistics of it, `apply` or, fused with
+ * what comes behind, `norm_pool` maps every block. Backward, in this order reversed, they gather, finish, and give the
+ * gradient. All share the state. */
 struct norm_step {
     struct batchnorm norm;
     bool relu;
@@ -133,7 +134,7 @@ struct step {
 
 struct network {
     struct network_setup setup;
-    size_t capacity; /* images; a multiple of LANES */
+    size_t capacity;     /* images; a multiple of LANES */
     struct value *value; /* in the order of the plan, like the steps */
     size_t values;
     struct step *step;
@@ -143,8 +144,8 @@ struct network {
     size_t parameters, buffers; /* padded to a multiple of LANES, the padding is 0 */
     size_t slots;
     real *parameter, *gradient, *buffer, *slot[2];
-    real *scratch; /* of steps, within one call */
-    real *addend;  /* a gradient that is to be added to another */
+    real *scratch;       /* of steps, within one call */
+    real *addend;        /* a gradient that is to be added to another */
     size_t scratch_size; /* reals that steps asked for with network_scratch() */
     real *scale, *shift; /* [channels]: x = pixel * scale + shift */
     /* of the batch at hand */

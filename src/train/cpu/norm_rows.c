@@ -98,7 +98,5 @@ static void backward(struct network *network, struct step *step, size_t block, r
     memcpy(network->gradient + step->layer->bias_at, state->sum, x->features * sizeof *dy);
 }
 
-const struct step_kind step_norm_rows = {.name = "batch norm of rows",
-                                         .place = place,
-                                         .forward = forward,
-                                         .backward = backward};
+const struct step_kind step_norm_rows = {
+    .name = "batch norm of rows", .place = place, .forward = forward, .backward = backward};

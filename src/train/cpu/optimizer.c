@@ -1,9 +1,8 @@
 /* One optimizer step over the flat vector of parameters; definitions as in PyTorch.
  *
- *   sgd    g += decay w; u = momentum u + g; w -= rate u (Nesterov: rate (g + momentum u)); without momentum w -= rate g
- *   adam   g += decay w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
- *          w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), t = 1, 2, ...
- *   adamw  w -= rate decay w, then as adam without decay
+ *   sgd    g += decay w; u = momentum u + g; w -= rate u (Nesterov: rate (g + momentum u)); without momentum w -= rate
+ * g adam   g += decay w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 -
+ * b2^t)) + epsilon), t = 1, 2, ... adamw  w -= rate decay w, then as adam without decay
  *
  * The norm is of the raw gradient; clipping multiplies by min(1, bound / (norm + 1e-6)). */
 #include "train/cpu/loop.h"
@@ -45,8 +44,8 @@ static double squares(const real *g, size_t count)
 VEC_INLINE vec ratio(vec m, vec v, vec epsilon)
 {
 #if VEC_BYTES == 64 && !defined(NR_DOUBLE)
-    /* Square root and quotient take 40 cycles a vector; estimates of 14 bits (which the architecture defines, so they are
-     * the same everywhere) and a Newton step each give 23 bits in a third. */
+    /* Square root and quotient take 40 cycles a vector; estimates of 14 bits (which the architecture defines, so they
+     * are the same everywhere) and a Newton step each give 23 bits in a third. */
     const vec half = vec_set((real)0.5), three_halves = vec_set((real)1.5), two = vec_set(2);
     v = (vec)_mm512_max_ps((__m512)vec_set((real)1e-36), (__m512)v); /* 1/sqrt(0) is infinite; NaN stays NaN */
     vec inverse = (vec)_mm512_rsqrt14_ps((__m512)v);

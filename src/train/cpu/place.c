@@ -23,7 +23,8 @@ static void merge_sharers(struct network *network)
 }
 
 /* One row, or one block of lanes. Lanes that nobody needs outside of their segment share a single block. */
-static real *place_one(struct network *network, struct arena *arena, const struct value *value, bool whole, size_t *pitch)
+static real *place_one(struct network *network, struct arena *arena, const struct value *value, bool whole,
+                       size_t *pitch)
 {
     size_t piece = value->lanes ? value_block(value) : round_to_lanes(value->features);
     size_t pieces = value->lanes ? network->capacity / LANES : network->capacity;

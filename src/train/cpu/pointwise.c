@@ -19,8 +19,8 @@ enum { ACT_NONE = ACT_KINDS, ACT_FOLDED };
 
 /* One row: what the loops work on. Pointers may be equal where the storage is shared. */
 struct span {
-    real *x, *y;         /* forward: input, output; backward: whichever the derivative needs is read */
-    real *dx;            /* backward: in and out */
+    real *x, *y; /* forward: input, output; backward: whichever the derivative needs is read */
+    real *dx;    /* backward: in and out */
     const real *dy;
     const real *bias;    /* NULL: none */
     real *bias_gradient; /* NULL: none */
@@ -126,27 +126,27 @@ VEC_INLINE void backward_loop(const struct span *span, const int kind, const boo
 }
 
 /* One function per kind and combination, chosen once per span. */
-#define CASES(loop, kind)                         \
-    case kind:                                    \
-        if (biased && span->keep)                 \
-            loop(span, kind, true, true);         \
-        else if (biased)                          \
-            loop(span, kind, true, false);        \
-        else if (span->keep)                      \
-            loop(span, kind, false, true);        \
-        else                                      \
-            loop(span, kind, false, false);       \
+#define CASES(loop, kind)                                                                                              \
+    case kind:                                                                                                         \
+        if (biased && span->keep)                                                                                      \
+            loop(span, kind, true, true);                                                                              \
+        else if (biased)                                                                                               \
+            loop(span, kind, true, false);                                                                             \
+        else if (span->keep)                                                                                           \
+            loop(span, kind, false, true);                                                                             \
+        else                                                                                                           \
+            loop(span, kind, false, false);                                                                            \
         break;
-#define ALL_CASES(loop)           \
-    switch (kind) {               \
-        CASES(loop, ACT_RELU)       \
-        CASES(loop, ACT_LEAKY_RELU) \
-        CASES(loop, ACT_GELU)       \
-        CASES(loop, ACT_SILU)       \
-        CASES(loop, ACT_TANH)       \
-        CASES(loop, ACT_SIGMOID)    \
-        CASES(loop, ACT_FOLDED)     \
-        CASES(loop, ACT_NONE)       \
+#define ALL_CASES(loop)                                                                                                \
+    switch (kind) {                                                                                                    \
+        CASES(loop, ACT_RELU)                                                                                          \
+        CASES(loop, ACT_LEAKY_RELU)                                                                                    \
+        CASES(loop, ACT_GELU)                                                                                          \
+        CASES(loop, ACT_SILU)                                                                                          \
+        CASES(loop, ACT_TANH)                                                                                          \
+        CASES(loop, ACT_SIGMOID)                                                                                       \
+        CASES(loop, ACT_FOLDED)                                                                                        \
+        CASES(loop, ACT_NONE)                                                                                          \
     }
 
 static void forward_span(const struct span *span, int kind)
@@ -294,13 +294,8 @@ static void end(struct network *network, struct step *step)
 {
     struct pointwise_step *state = step->state;
     if (state->bias)
-        memcpy(network->gradient + state->bias->bias_at, state->bias_gradient,
-               step->output->features * sizeof(real));
+        memcpy(network->gradient + state->bias->bias_at, state->bias_gradient, step->output->features * sizeof(real));
 }
 
-const struct step_kind step_pointwise = {.name = "pointwise",
-                                         .place = place,
-                                         .begin = begin,
-                                         .forward = forward,
-                                         .backward = backward,
-                                         .end = end};
+const struct step_kind step_pointwise = {
+    .name = "pointwise", .place = place, .begin = begin, .forward = forward, .backward = backward, .end = end};
