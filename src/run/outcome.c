@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "report/listing.h"
+#include "report/phrase.h"
 #include "run/files.h"
 #include "run/state.h"
 
@@ -110,6 +111,15 @@ static nr_status fail_trial(struct search *search, struct record *record, const 
     return status;
 }
 
+static void log_done(const struct search *search, const struct record *record)
+{
+    struct text values = {0};
+    phrase_append_values(&values, search->study, record->value);
+    log_info(search->log, "trial %lld done in %.2f s: %s", (long long)record->trial, record->seconds,
+             values.data ? values.data : "");
+    text_clear(&values);
+}
+
 static nr_status finish_trial(struct search *search, struct record *record, const json_t *message)
 {
     double variance[STORE_MAX_VALUES];
@@ -123,6 +133,7 @@ static nr_status finish_trial(struct search *search, struct record *record, cons
         status = optimizer_tell(search->optimizer, record->trial, record->value, variance);
     record->status = TRIAL_DONE;
     record->ended = search_wall_clock();
+    log_done(search, record);
     return status;
 }
 

@@ -140,6 +140,8 @@ static nr_status start_trial(struct search *search, struct pool_worker *worker, 
     record->status = TRIAL_RUNNING;
     if (isnan(record->started))
         record->started = search_wall_clock();
+    log_info(search->log, "trial %lld starts on %s: %s (%s)", (long long)trial, owner, record->point_text,
+             record->method);
     pool_train(worker, trial, record->point_text);
     return NR_OK;
 }
