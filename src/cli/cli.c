@@ -184,7 +184,10 @@ static const char *executable(const char *name, char *buffer, size_t size)
 int cli_main(int count, char **arguments)
 {
     char path[4096];
-    struct cli cli = {.program = executable(arguments[0], path, sizeof path), .out = stdout};
+    const char *typed = getenv("NASRUN_COMMAND");
+    struct cli cli = {.program = executable(arguments[0], path, sizeof path),
+                      .typed = typed && *typed ? typed : arguments[0],
+                      .out = stdout};
     nr_status status = log_create(stderr, LOG_WARNING, &cli.log);
     if (status == NR_OK)
         status = dispatch(&cli, count, arguments);

@@ -25,6 +25,7 @@ enum cli_flag {
 
 struct cli {
     const char *program; /* path of the executable, for worker processes */
+    const char *typed;   /* what a person types for it: NASRUN_COMMAND (tools/run sets it), or argv[0] */
     FILE *out;           /* standard output */
     struct log *log;
     const char *const *set; /* overrides */

@@ -101,17 +101,18 @@ static void append_next(const struct summary *summary, struct text *text)
     const struct results *results = summary->results;
     struct text command[3] = {0};
     size_t best = summary->front->best;
+    const char *program = summary->program ? summary->program : "nasrun";
     text_format(text, "\nfiles        %s: pareto.csv, trials.csv, weights/ of the front, nasrun.log, study.db\n",
                 summary->folder);
     if (best == SIZE_MAX) {
-        text_format(&command[0], "nasrun trials %s", summary->folder);
+        text_format(&command[0], "%s trials %s", program, summary->folder);
         append_commands(command, why, 1, text);
         return;
     }
-    text_format(&command[0], "nasrun show %s %" PRId64, summary->folder, results->record[best].trial);
-    text_format(&command[1], "nasrun test %s", summary->folder);
+    text_format(&command[0], "%s show %s %" PRId64, program, summary->folder, results->record[best].trial);
+    text_format(&command[1], "%s test %s", program, summary->folder);
     if (summary->configuration)
-        text_format(&command[2], "nasrun %s --set study.trials=%" PRId64, summary->configuration,
+        text_format(&command[2], "%s %s --set study.trials=%" PRId64, program, summary->configuration,
                     2 * study_int(results->study, KEY_TRIALS, NULL));
     append_commands(command, what, summary->configuration ? 3 : 2, text);
 }

@@ -14,7 +14,8 @@ struct summary {
     const char *reason;        /* why it ended, in words ("all trials are done"); NULL when that is no matter */
     double elapsed;            /* seconds of wall time, NaN when unknown */
     const char *folder;        /* of the study */
-    const char *configuration; /* path, for "what to type next"; NULL when unknown */
+    const char *program;       /* as the person calls it; NULL: "nasrun" */
+    const char *configuration; /* of a search, with its options, for "what to type next"; NULL when unknown */
 };
 
 /* The Pareto table, fitted to the stream; nothing when no trial has finished. */

@@ -40,7 +40,8 @@ nr_status search_summarise(const struct search *search)
                               .reason = search_end_text(search->end),
                               .elapsed = search->store ? search_elapsed(search) : search->spent,
                               .folder = search->folder,
-                              .configuration = search->study->config.path};
+                              .program = search->options->typed,
+                              .configuration = search->options->arguments};
     status = summary_print(&summary, search->log, search->options->out);
     front_clear(&front);
     return status;

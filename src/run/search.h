@@ -12,6 +12,8 @@
 
 struct search_options {
     const char *program; /* this executable, for the workers */
+    const char *typed;   /* what the person types for the program; NULL: "nasrun" */
+    const char *arguments; /* the configuration and the options of this search, to be typed again */
     const char *folder;  /* the study's; NULL: runs/<name> */
     bool fresh;          /* move an old run aside */
     bool quiet;          /* no progress */
