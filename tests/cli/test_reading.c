@@ -9,7 +9,7 @@ static char *reading(const char *folder, const char *arguments, int status)
 {
     struct text line = {0};
     char *output, *errors;
-    text_format(&line, "cd %s && %s %s", folder, test_program(), arguments);
+    text_format(&line, "cd '%s' && '%s' %s", folder, test_program(), arguments);
     int got = test_run(line.data, &output, &errors);
     if (got != status) {
         print_error("nasrun %s: status %d, expected %d\n%s%s", arguments, got, status, output, errors);
@@ -38,7 +38,7 @@ static void refused(const char *folder, const char *arguments, int status, const
 {
     struct text line = {0};
     char *output, *errors;
-    text_format(&line, "cd %s && %s %s", folder, test_program(), arguments);
+    text_format(&line, "cd '%s' && '%s' %s", folder, test_program(), arguments);
     int got = test_run(line.data, &output, &errors);
     if (got != status || !strstr(errors, sentence) || *output) {
         print_error("nasrun %s: status %d, expected %d and \"%s\"\n%s%s", arguments, got, status, sentence, output,
@@ -178,12 +178,12 @@ static void beside_a_search(void **state)
     snprintf(folder, sizeof folder, "%s", searching_folder("beside"));
     pid_t process = searching_start(folder, "small.ini --quiet --set study.trials=2000");
     bool seen = false;
-    for (int i = 0; i < 400 && !seen; i++) {
+    while (!seen && !searching_has_ended(process)) {
         struct timespec wait = {.tv_nsec = 50000000};
         nanosleep(&wait, NULL);
         struct text line = {0};
         char *output;
-        text_format(&line, "cd %s && %s status small --json", folder, test_program());
+        text_format(&line, "cd '%s' && '%s' status small --json", folder, test_program());
         if (test_run(line.data, &output, NULL) == 0) {
             json_t *array = json_loads(output, 0, NULL), *row = json_array_get(array, 0);
             assert_non_null(row);

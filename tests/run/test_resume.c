@@ -13,6 +13,37 @@ static void pause_ms(uint32_t milliseconds)
     nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000}, NULL);
 }
 
+struct sought {
+    int64_t attempt;
+    bool found;
+};
+
+static nr_status find_running(void *context, const struct store_trial *trial)
+{
+    struct sought *sought = context;
+    sought->found |= trial->status == TRIAL_RUNNING && trial->attempt >= sought->attempt;
+    return NR_OK;
+}
+
+/* Waits, however slow the machine, until a worker has a trial, at its given attempt or a later one; false when the
+ * driver ended before. */
+static bool wait_for_training(pid_t driver, const char *folder, int64_t attempt)
+{
+    struct sought sought = {.attempt = attempt};
+    char *path = file_join(folder, "runs/small/study.db");
+    while (!sought.found && !searching_has_ended(driver)) {
+        struct store *store;
+        pause_ms(3);
+        if (store_open(path, true, NULL, &store) != NR_OK)
+            continue; /* not made yet */
+        if (store_holder(store) == driver) /* not what a killed one left */
+            (void)!store_trials(store, find_running, &sought);
+        store_close(store);
+    }
+    free(path);
+    return sought.found;
+}
+
 /* trials.csv of a run that nobody disturbed. */
 static char *undisturbed(void)
 {
@@ -67,6 +98,8 @@ static void killed_drivers(void **state)
     for (int attempt = 0; attempt < 40 && status != 0; attempt++) {
         pid_t process = searching_start(folder, "small.ini --quiet");
         if (attempt < 12) {
+            if (attempt % 2) /* starting can take longer than any pause */
+                (void)wait_for_training(process, folder, 1);
             pause_ms(30 + rng_below(&rng, 400));
             kills += kill(process, SIGKILL) == 0;
         }
@@ -89,18 +122,14 @@ static void interrupts(void **state)
     char folder[512];
     snprintf(folder, sizeof folder, "%s", searching_folder("interrupted"));
     int status = 130, interrupted = 0;
-    for (int attempt = 0; attempt < 40 && status != 0; attempt++) {
-        pid_t process = searching_start(folder, "small.ini --quiet");
-        if (attempt < 4) {
-            pause_ms(250);
+    while (status != 0 || interrupted == 0) { /* again where one got through before the signal */
+        pid_t process = searching_start(folder, interrupted ? "small.ini --quiet" : "small.ini --quiet --fresh");
+        if (interrupted < 4 && wait_for_training(process, folder, 1))
             kill(-process, SIGINT); /* as the terminal does: the whole group */
-        }
         status = searching_wait(process);
         assert_true(status == 0 || status == 130);
         interrupted += status == 130;
     }
-    assert_int_equal(status, 0);
-    assert_true(interrupted > 0);
     char *got = searching_read(folder, "runs/small/trials.csv");
     assert_string_equal(got, expected);
     expect_log_is_whole(folder, 7);
@@ -122,6 +151,12 @@ static pid_t child_of(pid_t parent)
     return (pid_t)child;
 }
 
+static bool kill_child(pid_t parent)
+{
+    pid_t child = child_of(parent);
+    return child > 0 && kill(child, SIGKILL) == 0;
+}
+
 /* A worker that is killed costs an attempt, not the search; the trial goes on from its checkpoint with the same bits. */
 static void killed_workers(void **state)
 {
@@ -129,21 +164,20 @@ static void killed_workers(void **state)
     char *expected = undisturbed();
     char folder[512];
     snprintf(folder, sizeof folder, "%s", searching_folder("workers"));
-    pid_t driver = searching_start(folder, "small.ini --quiet");
-    int kills = 0;
-    for (int i = 0; i < 2; i++) {
-        pause_ms(400);
-        pid_t worker = child_of(driver);
-        kills += worker > 0 && kill(worker, SIGKILL) == 0;
+    for (bool killed = false; !killed;) { /* again where the search was over before the kill */
+        pid_t driver = searching_start(folder, "small.ini --quiet --fresh");
+        for (int attempt = 1; attempt <= 2 && wait_for_training(driver, folder, attempt); attempt++) {
+            pause_ms(20); /* some steps */
+            kill_child(driver);
+        }
+        assert_int_equal(searching_wait(driver), 0);
+        char *got = searching_read(folder, "runs/small/trials.csv");
+        char *log = searching_read(folder, "runs/small/nasrun.log");
+        assert_string_equal(got, expected);
+        killed = strstr(log, "killed by signal 9");
+        free(log);
+        free(got);
     }
-    assert_int_equal(searching_wait(driver), 0);
-    assert_true(kills > 0);
-    char *got = searching_read(folder, "runs/small/trials.csv");
-    assert_string_equal(got, expected);
-    char *log = searching_read(folder, "runs/small/nasrun.log");
-    assert_non_null(strstr(log, "killed by signal 9"));
-    free(log);
-    free(got);
     free(expected);
 }
 
@@ -153,13 +187,13 @@ static void a_trial_that_kills_its_workers(void **state)
     (void)state;
     char folder[512];
     snprintf(folder, sizeof folder, "%s", searching_folder("crashing"));
-    pid_t driver = searching_start(folder, "small.ini --quiet --set study.trials=2 --set data.epoch_images=150000");
-    for (int kills = 0, tries = 0; kills < 3 && tries < 400; tries++) {
-        pid_t worker = child_of(driver);
-        pause_ms(150); /* it has its trial by now */
-        kills += worker > 0 && child_of(driver) == worker && kill(worker, SIGKILL) == 0;
+    for (int kills = 0; kills < 3;) { /* again where the first was over before the third kill */
+        pid_t driver = searching_start(folder, "small.ini --quiet --fresh --set study.trials=2 "
+                                               "--set data.epoch_images=150000");
+        for (kills = 0; kills < 3 && wait_for_training(driver, folder, kills + 1);)
+            kills += kill_child(driver);
+        assert_int_equal(searching_wait(driver), 0);
     }
-    assert_int_equal(searching_wait(driver), 0);
     char *trials = searching_read(folder, "runs/small/trials.csv");
     assert_non_null(strstr(trials, "\n1,failed,"));
     assert_non_null(strstr(trials, "killed by signal 9 (Killed) (3 attempts)"));

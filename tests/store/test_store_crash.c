@@ -202,7 +202,7 @@ static void two_readers_and_a_writer(void **state)
         readers[i] = fork();
         assert_true(readers[i] >= 0);
         if (readers[i] == 0) {
-            alarm(60);
+            alarm(900); /* the writer has failed */
             reader(path, promise);
             _exit(0);
         }

@@ -48,7 +48,7 @@ static inline const char *searching_folder(const char *name)
 static inline pid_t searching_start(const char *folder, const char *arguments)
 {
     struct text line = {0};
-    text_format(&line, "cd %s && exec %s %s >out 2>&1", folder, test_program(), arguments);
+    text_format(&line, "cd '%s' && exec '%s' %s >out 2>&1", folder, test_program(), arguments);
     pid_t process = fork();
     assert_true(process >= 0);
     if (process == 0) {
@@ -58,6 +58,14 @@ static inline pid_t searching_start(const char *folder, const char *arguments)
     }
     text_clear(&line);
     return process;
+}
+
+/* Whether it has; it is still to be waited for. */
+static inline bool searching_has_ended(pid_t process)
+{
+    siginfo_t information = {0};
+    assert_int_equal(waitid(P_PID, (id_t)process, &information, WEXITED | WNOHANG | WNOWAIT), 0);
+    return information.si_pid == process;
 }
 
 /* The exit status, 128 + n for a signal. */

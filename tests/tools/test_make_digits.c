@@ -11,7 +11,7 @@ static int make_digits(const char *options, const char *name, char **errors)
 {
     struct text command = {0};
     char *folder = file_folder(test_program());
-    text_format(&command, "%s/make-digits %s %s/%s", folder, options, test_folder(), name);
+    text_format(&command, "'%s/make-digits' %s %s/%s", folder, options, test_folder(), name);
     int code = test_run(command.data, NULL, errors);
     text_clear(&command);
     free(folder);
