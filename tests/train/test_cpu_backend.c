@@ -199,7 +199,7 @@ static void learns(void **state)
         assert_true(progress.loss_sum / TRAININGS < 0.4);
         assert_ok(cpu_backend.evaluate(trainer, f.images, f.validation, IMAGES - TRAININGS, &evaluation));
         assert_int_equal(evaluation.images, IMAGES - TRAININGS);
-        assert_true(evaluation.correct > 0.8 * (IMAGES - TRAININGS));
+        assert_true((double)evaluation.correct > 0.8 * (IMAGES - TRAININGS));
         assert_true(evaluation.loss_sum > 0 && evaluation.loss_sum < 0.7 * (IMAGES - TRAININGS));
         cpu_backend.destroy(trainer);
         close_device(&f);
