@@ -173,6 +173,22 @@ void text_append_real(struct text *text, double value)
     text_append(text, buffer);
 }
 
+void text_append_shell(struct text *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        text_append(text, word);
+        return;
+    }
+    text_append(text, "'");
+    for (; *word; word++)
+        if (*word == '\'')
+            text_append(text, "'\\''");
+        else
+            text_append_bytes(text, word, 1);
+    text_append(text, "'");
+}
+
 char *text_trim(char *string)
 {
     while (isspace((unsigned char)*string))

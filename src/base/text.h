@@ -35,6 +35,9 @@ bool text_to_seconds(const char *string, double *out);
 /* Shortest decimal that reads back as the same double ("0.001", "1e-05"); whole numbers without ".0". */
 void text_append_real(struct text *text, double value);
 
+/* A word as a shell reads it back: quoted where something in it is not plain. */
+void text_append_shell(struct text *text, const char *word);
+
 /* Cuts blanks at both ends, in place; returns the new start. */
 char *text_trim(char *string);
 /* Splits at `separator` outside of brackets and quotes, trims every part. Parts point into `string`, which is

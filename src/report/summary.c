@@ -77,44 +77,40 @@ nr_status summary_print_figures(const struct summary *summary, struct log *log, 
     return put(&text, log, stream);
 }
 
-/* Commands below each other, what they do beside them in a column. */
-static void append_commands(struct text *commands, const char *const *what, size_t count, struct text *text)
+/* What a command does, and the command: whole, however long, so that it can be copied. */
+static void append_command(struct text *text, const char *what, struct text *command)
 {
-    size_t widest = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t width = terminal_columns(commands[i].data ? commands[i].data : "");
-        widest = width > widest ? width : widest;
-    }
-    for (size_t i = 0; i < count; i++) {
-        text_append(text, i ? "             " : "next         ");
-        terminal_append_fit(text, commands[i].data ? commands[i].data : "", widest, false);
-        text_format(text, "   %s\n", what[i]);
-        text->failed |= commands[i].failed;
-        text_clear(&commands[i]);
-    }
+    terminal_append_fit(text, what, 36, false);
+    text_format(text, "%s\n", command->data ? command->data : "");
+    text->failed |= command->failed;
+    text_clear(command);
 }
 
 static void append_next(const struct summary *summary, struct text *text)
 {
-    static const char *const what[] = {"the best trial, epoch by epoch", "the front on the test set", "search on"};
-    static const char *const why[] = {"what became of each"};
     const struct results *results = summary->results;
-    struct text command[3] = {0};
-    size_t best = summary->front->best;
     const char *program = summary->program ? summary->program : "nasrun";
+    size_t best = summary->front->best;
+    struct text folder = {0}, command = {0};
+    text_append_shell(&folder, summary->folder);
     text_format(text, "\nfiles        %s: pareto.csv, trials.csv, weights/ of the front, nasrun.log, study.db\n",
                 summary->folder);
     if (best == SIZE_MAX) {
-        text_format(&command[0], "%s trials %s", program, summary->folder);
-        append_commands(command, why, 1, text);
-        return;
+        text_format(&command, "%s trials %s", program, folder.data);
+        append_command(text, "next         what became of each", &command);
+    } else {
+        text_format(&command, "%s show %s %" PRId64, program, folder.data, results->record[best].trial);
+        append_command(text, "next         the best trial", &command);
+        text_format(&command, "%s test %s", program, folder.data);
+        append_command(text, "             the test set", &command);
     }
-    text_format(&command[0], "%s show %s %" PRId64, program, summary->folder, results->record[best].trial);
-    text_format(&command[1], "%s test %s", program, summary->folder);
-    if (summary->configuration)
-        text_format(&command[2], "%s %s --set study.trials=%" PRId64, program, summary->configuration,
+    if (summary->configuration && best != SIZE_MAX) {
+        text_format(&command, "%s %s --set study.trials=%" PRId64, program, summary->configuration,
                     2 * study_int(results->study, KEY_TRIALS, NULL));
-    append_commands(command, what, summary->configuration ? 3 : 2, text);
+        append_command(text, "             search on", &command);
+    }
+    text->failed |= folder.failed;
+    text_clear(&folder);
 }
 
 nr_status summary_print(const struct summary *summary, struct log *log, FILE *stream)

@@ -56,6 +56,19 @@ static void splitting(void **state)
     assert_int_equal(text_split(more, ',', few, 2), 3);
 }
 
+static void shell_words(void **state)
+{
+    (void)state;
+    static const char *const words[][2] = {
+        {"runs/a-b_1.0", "runs/a-b_1.0"}, {"a b", "'a b'"}, {"", "''"}, {"it's", "'it'\\''s'"}, {"$x", "'$x'"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct text text = {0};
+        text_append_shell(&text, words[i][0]);
+        assert_string_equal(text.data, words[i][1]);
+        text_clear(&text);
+    }
+}
+
 static void nearest_names(void **state)
 {
     (void)state;
@@ -138,6 +151,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(numbers),
         cmocka_unit_test(reals_round_trip),
         cmocka_unit_test(splitting),
+        cmocka_unit_test(shell_words),
         cmocka_unit_test(nearest_names),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_repeat_and_differ),

@@ -264,9 +264,9 @@ static void at_the_end_of_a_run(void **state)
         "hypervolume  0.028 beyond val_accuracy 0.9, parameters 1000 (the thresholds); parameters as a share of 1000\n"
         "\n"
         "files        runs/small: pareto.csv, trials.csv, weights/ of the front, nasrun.log, study.db\n"
-        "next         nasrun show runs/small 1                 the best trial, epoch by epoch\n"
-        "             nasrun test runs/small                   the front on the test set\n"
-        "             nasrun small.ini --set study.trials=16   search on\n");
+        "next         the best trial         nasrun show runs/small 1\n"
+        "             the test set           nasrun test runs/small\n"
+        "             search on              nasrun small.ini --set study.trials=16\n");
     free(memory.text);
     front_clear(&front);
     results_clear(&results);
