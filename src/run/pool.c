@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "run/worker.h"
 
-enum { MOST_STARTS_WITHOUT_WORK = 3, PATIENCE_MS = 5000 };
+enum { MOST_STARTS_WITHOUT_WORK = 3, PATIENCE_MS = 5000, BURIAL_MS = 500 };
 
 int64_t pool_automatic_size(void)
 {
@@ -50,7 +50,7 @@ nr_status pool_create(size_t count, const char *program, const char *log_path, c
 
 /* The child gets the socket and the data set at fixed descriptors, the log as standard output and error, and one thread per
  * library: a trial is single-threaded. It stays in this process group. */
-static int spawn(const struct pool *pool, int socket, pid_t *process)
+static int spawn(const struct pool *pool, int socket, int data, pid_t *process)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -69,7 +69,7 @@ static int spawn(const struct pool *pool, int socket, pid_t *process)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, pool->log_path, O_WRONLY | O_APPEND | O_CREAT, 0666);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions, socket, WORKER_SOCKET);
-    posix_spawn_file_actions_adddup2(&actions, pool->data, WORKER_DATA);
+    posix_spawn_file_actions_adddup2(&actions, data, WORKER_DATA);
     int error = posix_spawn(process, pool->program, &actions, &attributes, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
@@ -88,12 +88,16 @@ static nr_status start(struct pool *pool, struct pool_worker *worker)
         log_error(pool->log, "no socket for a worker: %s", strerror(errno));
         return NR_DEVICE;
     }
-    /* Above the fixed numbers: posix_spawn's dup2 onto the number itself would keep close-on-exec. */
+    /* Above the fixed numbers: below, the socket's dup2 could overwrite the data set before that is moved, and a dup2
+     * onto the number itself would keep close-on-exec. */
     int socket = fcntl(pair[1], F_DUPFD_CLOEXEC, WORKER_DATA + 1);
+    int data = socket < 0 ? -1 : fcntl(pool->data, F_DUPFD_CLOEXEC, WORKER_DATA + 1);
+    int error = data < 0 ? errno : spawn(pool, socket, data, &worker->process);
     close(pair[1]);
-    int error = socket < 0 ? errno : spawn(pool, socket, &worker->process);
     if (socket >= 0)
         close(socket);
+    if (data >= 0)
+        close(data);
     if (error) {
         close(pair[0]);
         log_error(pool->log, "a worker cannot be started: %s", strerror(error));
@@ -162,15 +166,27 @@ static void describe_end(int status, char *out, size_t size)
         snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
 }
 
+/* Waits for a process to leave by itself, and kills it when it does not; returns how it ended, as waitpid(). */
+static int wait_or_kill(pid_t process, int patience_ms)
+{
+    int status = 0;
+    for (int waited = 0; waited < patience_ms; waited += 10) {
+        if (waitpid(process, &status, WNOHANG) != 0)
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    kill(process, SIGKILL);
+    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
+
+/* Of a worker whose socket is closed. It is given a moment to leave, so that its own end is told and not our kill. */
 static nr_status bury(struct pool *pool, struct pool_worker *worker, const struct pool_events *events)
 {
     char how[96];
-    int status = 0;
     channel_close(&worker->channel);
-    kill(worker->process, SIGKILL); /* its socket is closed: it can do nothing useful any more */
-    while (waitpid(worker->process, &status, 0) < 0 && errno == EINTR)
-        ;
-    describe_end(status, how, sizeof how);
+    describe_end(wait_or_kill(worker->process, BURIAL_MS), how, sizeof how);
     if (worker->state == WORKER_STARTING)
         pool->starts_without_work++;
     int64_t trial = worker->trial;
@@ -227,25 +243,13 @@ nr_status pool_receive(struct pool *pool, int signals, int milliseconds, const s
     return status;
 }
 
-/* Waits for a process to leave by itself, and kills it when it does not. */
-static void wait_or_kill(pid_t process)
-{
-    for (int waited = 0; waited < PATIENCE_MS; waited += 10) {
-        if (waitpid(process, NULL, WNOHANG) != 0)
-            return;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    kill(process, SIGKILL);
-    waitpid(process, NULL, 0);
-}
-
 void pool_clear(struct pool *pool)
 {
     for (size_t i = 0; i < pool->count; i++)
         channel_close(&pool->worker[i].channel);
     for (size_t i = 0; i < pool->count; i++)
         if (pool->worker[i].state != WORKER_ABSENT)
-            wait_or_kill(pool->worker[i].process);
+            (void)wait_or_kill(pool->worker[i].process, PATIENCE_MS);
     free(pool->worker);
     *pool = (struct pool){0};
 }
