@@ -131,10 +131,12 @@ static nr_status finish_trial(struct search *search, struct record *record, cons
     nr_status status = store_finish(search->store, record->trial, TRIAL_DONE, "", record->value, record->seconds);
     if (status == NR_OK)
         status = optimizer_tell(search->optimizer, record->trial, record->value, variance);
+    if (status != NR_OK)
+        return status;
     record->status = TRIAL_DONE;
     record->ended = search_wall_clock();
     log_done(search, record);
-    return status;
+    return NR_OK;
 }
 
 /* Once more on another worker, from its last checkpoint; a trial that keeps losing its worker has failed. */
@@ -152,6 +154,29 @@ static nr_status retry(struct search *search, struct record *record, const char 
     return status == NR_OK ? search_wait_for(search, record->trial) : status;
 }
 
+/* After the outcome was recorded: what follows from it when the trial has ended. The checkpoint goes last of what a kill could
+ * leave behind, so that a trial whose end is not on record still has it. */
+static nr_status settle(struct search *search, const struct record *record)
+{
+    if (record->status != TRIAL_DONE && record->status != TRIAL_FAILED)
+        return NR_OK; /* it goes on */
+    remove_file(files_checkpoint(search->folder, record->trial));
+    nr_status status = record->status == TRIAL_DONE ? search_keep_files(search, record->trial) : NR_OK;
+    if (status != NR_OK)
+        return status;
+    search_prune_files(search);
+    search_show_end(search, record);
+    return search_write_tables(search, false);
+}
+
+/* A trial that was told to stop. When the search was not, a signal met the worker alone: the trial goes on elsewhere. */
+static nr_status requeue(struct search *search, struct record *record)
+{
+    record->status = TRIAL_QUEUED;
+    nr_status status = store_requeue(search->store, record->trial);
+    return status == NR_OK && search->stop_asked <= 0 ? search_wait_for(search, record->trial) : status;
+}
+
 nr_status search_on_end(struct search *search, const json_t *message)
 {
     struct record *record = record_of(search, channel_get_int(message, "trial"));
@@ -164,8 +189,7 @@ nr_status search_on_end(struct search *search, const json_t *message)
         status = finish_trial(search, record, message);
         break;
     case NR_INTERRUPTED:
-        record->status = TRIAL_QUEUED;
-        return store_requeue(search->store, record->trial);
+        return requeue(search, record);
     case NR_NO_MEMORY:
         status = retry(search, record, *cause ? cause : "out of memory");
         break;
@@ -179,15 +203,7 @@ nr_status search_on_end(struct search *search, const json_t *message)
         record->status = TRIAL_QUEUED;
         return status == NR_OK ? ended : status;
     }
-    if (record->status == TRIAL_DONE || record->status == TRIAL_FAILED)
-        remove_file(files_checkpoint(search->folder, record->trial));
-    if (status == NR_OK && record->status == TRIAL_DONE)
-        status = search_keep_files(search, record->trial);
-    if (status != NR_OK)
-        return status;
-    search_prune_files(search);
-    search_show_end(search, record);
-    return search_write_tables(search, false);
+    return status == NR_OK ? settle(search, record) : status;
 }
 
 nr_status search_on_lost(struct search *search, int64_t trial, const char *how)
@@ -195,13 +211,12 @@ nr_status search_on_lost(struct search *search, int64_t trial, const char *how)
     struct record *record = record_of(search, trial);
     if (!record || record->status != TRIAL_RUNNING)
         return NR_OK;
-    if (search->stop_asked > 0) { /* it went with the interrupt: an attempt is not lost by that */
-        record->status = TRIAL_QUEUED;
-        return store_requeue(search->store, trial);
-    }
+    if (search->stop_asked > 0) /* it went with the interrupt: an attempt is not lost by that */
+        return requeue(search, record);
     char cause[160];
     snprintf(cause, sizeof cause, "its worker was lost: %s", how);
-    return retry(search, record, cause);
+    nr_status status = retry(search, record, cause);
+    return status == NR_OK ? settle(search, record) : status;
 }
 
 nr_status search_write_tables(struct search *search, bool now)

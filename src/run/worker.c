@@ -19,7 +19,7 @@
 struct worker {
     struct log *log;
     struct channel channel;
-    int signals; /* signalfd: SIGINT, SIGTERM */
+    int signals; /* signalfd: SIGINT, SIGTERM, SIGHUP */
     char *folder;
     struct study *study;
     struct dataset *dataset;
@@ -209,6 +209,7 @@ int worker_main(long driver)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP); /* a terminal that closes tells every process of its group */
     sigprocmask(SIG_BLOCK, &set, NULL);
     worker.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     nr_status status = log_create(stderr, LOG_WARNING, &worker.log); /* the driver points it to the study's log */

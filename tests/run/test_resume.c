@@ -151,10 +151,10 @@ static pid_t child_of(pid_t parent)
     return (pid_t)child;
 }
 
-static bool kill_child(pid_t parent)
+static bool signal_child(pid_t parent, int signal)
 {
     pid_t child = child_of(parent);
-    return child > 0 && kill(child, SIGKILL) == 0;
+    return child > 0 && kill(child, signal) == 0;
 }
 
 /* A worker that is killed costs an attempt, not the search; the trial goes on from its checkpoint with the same bits. */
@@ -168,13 +168,35 @@ static void killed_workers(void **state)
         pid_t driver = searching_start(folder, "small.ini --quiet --fresh");
         for (int attempt = 1; attempt <= 2 && wait_for_training(driver, folder, attempt); attempt++) {
             pause_ms(20); /* some steps */
-            kill_child(driver);
+            signal_child(driver, SIGKILL);
         }
         assert_int_equal(searching_wait(driver), 0);
         char *got = searching_read(folder, "runs/small/trials.csv");
         char *log = searching_read(folder, "runs/small/nasrun.log");
         assert_string_equal(got, expected);
         killed = strstr(log, "killed by signal 9");
+        free(log);
+        free(got);
+    }
+    free(expected);
+}
+
+/* A signal that only the worker gets: its trial is not left behind. */
+static void interrupted_worker(void **state)
+{
+    (void)state;
+    char *expected = undisturbed();
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", searching_folder("signalled"));
+    for (bool signalled = false; !signalled;) { /* again where the search was over before the signal */
+        pid_t driver = searching_start(folder, "small.ini --quiet --fresh");
+        if (wait_for_training(driver, folder, 1))
+            signal_child(driver, SIGINT);
+        assert_int_equal(searching_wait(driver), 0);
+        char *got = searching_read(folder, "runs/small/trials.csv");
+        char *log = searching_read(folder, "runs/small/nasrun.log");
+        assert_string_equal(got, expected);
+        signalled = strstr(log, "a worker ended with status 0");
         free(log);
         free(got);
     }
@@ -188,16 +210,19 @@ static void a_trial_that_kills_its_workers(void **state)
     char folder[512];
     snprintf(folder, sizeof folder, "%s", searching_folder("crashing"));
     for (int kills = 0; kills < 3;) { /* again where the first was over before the third kill */
-        pid_t driver = searching_start(folder, "small.ini --quiet --fresh --set study.trials=2 "
+        pid_t driver = searching_start(folder, "small.ini --fresh --set study.trials=2 "
                                                "--set data.epoch_images=150000");
         for (kills = 0; kills < 3 && wait_for_training(driver, folder, kills + 1);)
-            kills += kill_child(driver);
+            kills += signal_child(driver, SIGKILL);
         assert_int_equal(searching_wait(driver), 0);
     }
     char *trials = searching_read(folder, "runs/small/trials.csv");
     assert_non_null(strstr(trials, "\n1,failed,"));
     assert_non_null(strstr(trials, "killed by signal 9 (Killed) (3 attempts)"));
     assert_non_null(strstr(trials, "\n2,done,"));
+    char *out = searching_read(folder, "out");
+    assert_non_null(strstr(out, "trial 1 failed"));
+    free(out);
     free(trials);
 }
 
@@ -280,6 +305,7 @@ int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),  cmocka_unit_test(killed_workers),
+        cmocka_unit_test(interrupted_worker),
         cmocka_unit_test(finished_study), cmocka_unit_test(more_trials), cmocka_unit_test(many_workers),
         cmocka_unit_test(a_trial_that_kills_its_workers),
     };
