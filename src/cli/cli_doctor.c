@@ -62,7 +62,6 @@ static bool check_device(struct log *log, struct text *found)
     struct device *device;
     if (cpu_backend.open(0, log, &device) != NR_OK)
         return false;
-    text_append(found, "cpu, ");
     cpu_backend.describe(device, found);
     text_format(found, "; %" PRId64 " workers by default", pool_automatic_size());
     cpu_backend.close(device);

@@ -17,7 +17,7 @@ nr_status command_version(struct cli *cli)
         return status;
     struct text description = {0};
     cpu_backend.describe(device, &description);
-    fprintf(cli->out, "cpu: %s\n", description.data ? description.data : "");
+    fprintf(cli->out, "%s\n", description.data ? description.data : "");
     text_clear(&description);
     cpu_backend.close(device);
     return NR_OK;

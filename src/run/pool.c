@@ -207,6 +207,7 @@ static nr_status listen_to(struct pool *pool, struct pool_worker *worker, const 
         const char *type = channel_get_text(message, "type");
         if (!strcmp(type, "ready")) {
             worker->state = WORKER_IDLE;
+            snprintf(worker->device, sizeof worker->device, "%s", channel_get_text(message, "device"));
             pool->starts_without_work = 0;
         }
         if (!strcmp(type, "error"))

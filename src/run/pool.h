@@ -16,6 +16,7 @@ struct pool_worker {
     pid_t process;
     struct channel channel;
     int64_t trial; /* 0: none */
+    char device[96]; /* what it trains on, as its backend describes it: instruction set, library versions */
 };
 
 struct pool {

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "run/files.h"
 #include "run/state.h"
+#include "train/backend.h"
 
 static const char *end_of_line(const char *line)
 {
@@ -56,22 +57,41 @@ nr_status search_compare(const struct study *study, const struct store_study *re
     return NR_INVALID;
 }
 
+/* What trains here, as its backend describes it: "cpu avx512, oneDNN 2.6.3". */
+static nr_status describe_device(struct log *log, struct text *out)
+{
+    struct device *device;
+    nr_status status = cpu_backend.open(0, log, &device);
+    if (status != NR_OK)
+        return status;
+    cpu_backend.describe(device, out);
+    cpu_backend.close(device);
+    return out->failed ? log_no_memory(log, "describing the device") : NR_OK;
+}
+
 static nr_status begin(struct search *search, const char *configuration)
 {
+    struct text device = {0};
+    nr_status status = describe_device(search->log, &device);
+    if (status != NR_OK)
+        return status;
     char *identity = study_identity(search->study);
-    if (!identity)
+    if (!identity) {
+        text_clear(&device);
         return log_no_memory(search->log, "beginning the study");
+    }
     struct store_study study = {.name = study_text(search->study, KEY_STUDY_NAME),
                                 .identity = identity,
                                 .configuration = configuration,
                                 .version = NASRUN_VERSION,
-                                .device = "cpu",
+                                .device = device.data,
                                 .data_name = search->preparation.dataset->name,
                                 .data_digest = search->preparation.dataset->digest,
                                 .seed = (int64_t)study_seed(search->study)};
     for (size_t i = 0; i < search->study->objectives; i++)
         study.objective[i] = search->study->objective[i].name;
-    nr_status status = store_begin(search->store, &study);
+    status = store_begin(search->store, &study);
+    text_clear(&device);
     free(identity);
     return status;
 }

@@ -132,8 +132,8 @@ static nr_status suggest(struct search *search, int64_t *trial)
 static nr_status start_trial(struct search *search, struct pool_worker *worker, int64_t trial)
 {
     struct record *record = &search->results.record[trial - 1];
-    char owner[48];
-    snprintf(owner, sizeof owner, "process %ld", (long)worker->process);
+    char owner[160];
+    snprintf(owner, sizeof owner, "process %ld, %s", (long)worker->process, worker->device);
     nr_status status = store_start(search->store, trial, record->attempt, owner);
     if (status != NR_OK)
         return status;
