@@ -13,12 +13,15 @@ struct descent {
     struct problem *problem;
     double sign;             /* +1: fewest parameters, -1: most */
     bool ignores_constraints; /* to reach the allowed region from outside */
-    double *unit, *point, *best_unit;
+    double *raw;   /* the point in hand, values of inactive dimensions included */
+    double *point; /* the same made canonical */
+    double *best_raw;
     double best; /* sign * parameters; infinity before the first */
 };
 
-/* sign * parameters of the point in the unit cube; infinity where there is no network or it is not allowed. */
-static double measure(const struct descent *descent, const double *unit, double *point, struct text *reason)
+/* sign * parameters of a raw point, which is left canonical in descent->point; infinity where there is no network or it is not
+ * allowed. */
+static double measure(const struct descent *descent, const double *raw, struct text *reason)
 {
     struct problem unconstrained = *descent->problem;
     struct study study = *descent->problem->study;
@@ -28,8 +31,9 @@ static double measure(const struct descent *descent, const double *unit, double 
     }
     struct plan *plan;
     struct recipe recipe;
-    point_from_unit(&study.space, unit, point);
-    if (problem_plan(&unconstrained, point, reason, &plan, &recipe) != NR_OK)
+    memcpy(descent->point, raw, study.space.count * sizeof *raw);
+    point_canonicalise(&study.space, descent->point);
+    if (problem_plan(&unconstrained, descent->point, reason, &plan, &recipe) != NR_OK)
         return INFINITY;
     double value = descent->sign * (double)plan->parameters;
     plan_destroy(plan);
@@ -38,11 +42,22 @@ static double measure(const struct descent *descent, const double *unit, double 
 
 static void consider(struct descent *descent)
 {
-    double value = measure(descent, descent->unit, descent->point, NULL);
+    double value = measure(descent, descent->raw, NULL);
     if (value < descent->best) {
         descent->best = value;
-        memcpy(descent->best_unit, descent->unit, descent->problem->study->space.count * sizeof *descent->unit);
+        memcpy(descent->best_raw, descent->raw, descent->problem->study->space.count * sizeof *descent->raw);
     }
+}
+
+/* Value v of `values`: all of a small dimension, else evenly from end to end. */
+static double nth_value(const struct dimension *dimension, int v, int values)
+{
+    double size = dimension_size(dimension);
+    if (size <= values)
+        return dimension_value(dimension, (size_t)v < (size_t)size ? (size_t)v : (size_t)size - 1);
+    if (isinf(size))
+        return dimension->low + (dimension->high - dimension->low) * v / (values - 1);
+    return dimension_value(dimension, (size_t)(v * (size - 1) / (values - 1)));
 }
 
 /* One value of one dimension after another, until nothing improves: networks grow monotonically in nearly every dimension, so
@@ -56,10 +71,8 @@ static void descend(struct descent *descent)
             double size = dimension_size(&space->dimension[d]);
             int values = size < VALUES_PER_DIMENSION ? (int)size : VALUES_PER_DIMENSION;
             for (int v = 0; v < values; v++) {
-                memcpy(descent->unit, descent->best_unit, space->count * sizeof *descent->unit);
-                descent->unit[d] = size <= VALUES_PER_DIMENSION ? (v + 0.5) / values
-                                   : v == values - 1            ? 1
-                                                                : (double)v / (values - 1);
+                memcpy(descent->raw, descent->best_raw, space->count * sizeof *descent->raw);
+                descent->raw[d] = nth_value(&space->dimension[d], v, values);
                 consider(descent);
             }
         }
@@ -75,20 +88,19 @@ static double naive_size(const struct space *space)
 }
 
 /* Point number `number` of a space of finite size, in mixed radix. */
-static void nth_point(const struct space *space, int64_t number, double *unit)
+static void nth_point(const struct space *space, int64_t number, double *raw)
 {
     for (size_t d = 0; d < space->count; d++) {
         int64_t size = (int64_t)dimension_size(&space->dimension[d]);
-        unit[d] = ((double)(number % size) + 0.5) / (double)size;
+        raw[d] = dimension_value(&space->dimension[d], (size_t)(number % size));
         number /= size;
     }
 }
 
-/* Remembers the point in `unit` for both directions. */
-static bool consider_both(struct descent *smallest, struct descent *largest, const double *unit)
+/* Remembers a raw point for both directions. */
+static bool consider_both(struct descent *smallest, struct descent *largest, const double *raw)
 {
-    memcpy(smallest->unit, unit, smallest->problem->study->space.count * sizeof *unit);
-    double parameters = measure(smallest, unit, smallest->point, NULL);
+    double parameters = measure(smallest, raw, NULL);
     if (isinf(parameters))
         return false;
     struct descent *both[] = {smallest, largest};
@@ -96,7 +108,7 @@ static bool consider_both(struct descent *smallest, struct descent *largest, con
         if (both[i]->sign * parameters >= both[i]->best)
             continue;
         both[i]->best = both[i]->sign * parameters;
-        memcpy(both[i]->best_unit, unit, smallest->problem->study->space.count * sizeof *unit);
+        memcpy(both[i]->best_raw, raw, smallest->problem->study->space.count * sizeof *raw);
     }
     return true;
 }
@@ -105,8 +117,8 @@ static nr_status no_point(struct descent *descent, struct log *log, int64_t trie
 {
     struct text reason = {0};
     for (size_t d = 0; d < descent->problem->study->space.count; d++)
-        descent->unit[d] = 0;
-    (void)measure(descent, descent->unit, descent->point, &reason);
+        descent->raw[d] = nth_value(&descent->problem->study->space.dimension[d], 0, 2);
+    (void)measure(descent, descent->raw, &reason);
     bool proof = naive_size(&descent->problem->study->space) <= PROOF;
     log_error(log, "%s: no point of the space gives an allowed network (%s%lld tried); for example: %s",
               descent->problem->study->config.path, proof ? "all were tried, " : "", (long long)tried,
@@ -116,7 +128,7 @@ static nr_status no_point(struct descent *descent, struct log *log, int64_t trie
 }
 
 /* All points of a small space, random ones of a large one. */
-static void sample(struct descent *smallest, struct descent *largest, struct extremes *out)
+static void sample(struct descent *smallest, struct descent *largest, double *unit, struct extremes *out)
 {
     const struct study *study = smallest->problem->study;
     double size = naive_size(&study->space);
@@ -124,11 +136,12 @@ static void sample(struct descent *smallest, struct descent *largest, struct ext
     int64_t points = size <= RANDOM_POINTS ? (int64_t)size : RANDOM_POINTS;
     for (int64_t i = 0; i < points; i++) {
         for (size_t d = 0; d < study->space.count; d++)
-            largest->unit[d] = rng_unit(&rng);
+            unit[d] = rng_unit(&rng);
+        point_from_unit(&study->space, unit, largest->raw);
         if (size <= RANDOM_POINTS)
-            nth_point(&study->space, i, largest->unit);
+            nth_point(&study->space, i, largest->raw);
         out->tried++;
-        out->allowed += consider_both(smallest, largest, largest->unit);
+        out->allowed += consider_both(smallest, largest, largest->raw);
     }
 }
 
@@ -138,9 +151,9 @@ static void enumerate(struct descent *smallest, struct descent *largest, struct 
     const struct space *space = &smallest->problem->study->space;
     int64_t points = (int64_t)naive_size(space);
     for (int64_t i = 0; i < points && isinf(smallest->best); i++) {
-        nth_point(space, i, largest->unit);
+        nth_point(space, i, largest->raw);
         out->tried++;
-        out->allowed += consider_both(smallest, largest, largest->unit);
+        out->allowed += consider_both(smallest, largest, largest->raw);
     }
 }
 
@@ -152,19 +165,19 @@ static void approach(struct descent *descent)
         descent->sign = direction;
         descent->ignores_constraints = true;
         for (size_t d = 0; d < descent->problem->study->space.count; d++)
-            descent->best_unit[d] = 0.5;
-        descent->best = measure(descent, descent->best_unit, descent->point, NULL);
+            descent->best_raw[d] = nth_value(&descent->problem->study->space.dimension[d], 1, 3); /* the middle */
+        descent->best = measure(descent, descent->best_raw, NULL);
         descend(descent);
         descent->ignores_constraints = false;
         descent->sign = sign;
-        descent->best = measure(descent, descent->best_unit, descent->point, NULL);
+        descent->best = measure(descent, descent->best_raw, NULL);
     }
 }
 
 static nr_status find(struct descent *smallest, struct descent *largest, struct log *log, struct extremes *out)
 {
     const struct space *space = &smallest->problem->study->space;
-    sample(smallest, largest, out);
+    sample(smallest, largest, out->smallest, out); /* any room for a point will do */
     if (isinf(smallest->best))
         approach(smallest);
     if (isinf(smallest->best) && naive_size(space) <= PROOF)
@@ -172,13 +185,15 @@ static nr_status find(struct descent *smallest, struct descent *largest, struct 
     if (isinf(smallest->best))
         return no_point(smallest, log, out->tried);
     if (isinf(largest->best)) {
-        memcpy(largest->best_unit, smallest->best_unit, space->count * sizeof *smallest->best_unit);
+        memcpy(largest->best_raw, smallest->best_raw, space->count * sizeof *smallest->best_raw);
         largest->best = -smallest->best;
     }
     descend(smallest);
     descend(largest);
-    point_from_unit(space, smallest->best_unit, out->smallest);
-    point_from_unit(space, largest->best_unit, out->largest);
+    memcpy(out->smallest, smallest->best_raw, space->count * sizeof *out->smallest);
+    memcpy(out->largest, largest->best_raw, space->count * sizeof *out->largest);
+    point_canonicalise(space, out->smallest);
+    point_canonicalise(space, out->largest);
     return NR_OK;
 }
 
@@ -187,18 +202,18 @@ static bool descent_create(struct descent *descent, struct problem *problem, dou
     size_t count = problem->study->space.count;
     *descent = (struct descent){.problem = problem,
                                 .sign = sign,
-                                .unit = mem_array(count, sizeof(double)),
+                                .raw = mem_array(count, sizeof(double)),
                                 .point = mem_array(count, sizeof(double)),
-                                .best_unit = mem_array(count, sizeof(double)),
+                                .best_raw = mem_array(count, sizeof(double)),
                                 .best = INFINITY};
-    return descent->unit && descent->point && descent->best_unit;
+    return descent->raw && descent->point && descent->best_raw;
 }
 
 static void descent_clear(struct descent *descent)
 {
-    free(descent->unit);
+    free(descent->raw);
     free(descent->point);
-    free(descent->best_unit);
+    free(descent->best_raw);
 }
 
 nr_status extremes_find(struct problem *problem, struct log *log, struct extremes *out)

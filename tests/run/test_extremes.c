@@ -79,6 +79,21 @@ static void a_needle_is_found(void **state)
     study_destroy(study);
 }
 
+/* The ends of a log range are narrow slices of the unit cube. */
+static void ends_of_log_ranges_are_reached(void **state)
+{
+    (void)state;
+    struct study *study = read_study("a = int 8..64 log\nb = int 2..90 log\nbatch = ordered 8, 16\n", "");
+    struct problem problem;
+    struct extremes extremes;
+    problem_init(&problem, study, input, CLASSES, 100);
+    assert_ok(extremes_find(&problem, NULL, &extremes));
+    assert_true(extremes.smallest[0] == 8 && extremes.smallest[1] == 2);
+    assert_true(extremes.largest[0] == 64 && extremes.largest[1] == 90);
+    extremes_clear(&extremes);
+    study_destroy(study);
+}
+
 static void contradictions_are_named(void **state)
 {
     (void)state;
@@ -122,6 +137,7 @@ int main(int count, char **arguments)
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(smallest_and_largest),
         cmocka_unit_test(a_needle_is_found),
+        cmocka_unit_test(ends_of_log_ranges_are_reached),
         cmocka_unit_test(contradictions_are_named),
         cmocka_unit_test(identities),
     };
