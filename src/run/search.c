@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "run/files.h"
+#include "run/interrupt.h"
 #include "run/state.h"
 
 enum { REFRESH_MS = 200, STOP_PATIENCE_S = 20, FAILURES_LOOKED_AT = 10 };
@@ -354,18 +353,6 @@ static void record_elapsed(struct search *search)
         log_warning(search->log, "the time spent could not be recorded");
 }
 
-/* Signals come through a descriptor, so that there is no handler and no global. */
-static int open_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void hide_progress(void *context)
 {
     struct search *search = context;
@@ -384,7 +371,7 @@ static nr_status train_all(struct search *search)
     if (status == NR_OK)
         status = store_set_end(search->store, "");
     if (status == NR_OK) {
-        int signals = open_signals();
+        int signals = interrupt_open();
         search_announce(search);
         status = progress_create(search->options->out, NULL, search->options->quiet, &search->progress);
         if (status == NR_OK) {
