@@ -103,6 +103,10 @@ static nr_status parse(struct cli *cli, const struct command *command, int count
             sets[cli->sets++] = optarg;
             break;
         case OPTION_OUT:
+            if (!*optarg) { /* an unset variable in a script: the files would land in / */
+                log_error(cli->log, "%s: --out is empty; expected the study's folder", command->name);
+                return NR_INVALID;
+            }
             cli->folder = optarg;
             break;
         case OPTION_FRESH:

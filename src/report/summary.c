@@ -90,6 +90,8 @@ static void append_next(const struct summary *summary, struct text *text)
 {
     const struct results *results = summary->results;
     const char *program = summary->program ? summary->program : "nasrun";
+    int64_t trials = study_int(results->study, KEY_TRIALS, NULL); /* fewer may be asked for than there are */
+    trials = trials < (int64_t)results->count ? (int64_t)results->count : trials;
     size_t best = summary->front->best;
     struct text folder = {0}, command = {0};
     text_append_shell(&folder, summary->folder);
@@ -106,7 +108,7 @@ static void append_next(const struct summary *summary, struct text *text)
     }
     if (summary->configuration && best != SIZE_MAX) {
         text_format(&command, "%s %s --set study.trials=%" PRId64, program, summary->configuration,
-                    2 * study_int(results->study, KEY_TRIALS, NULL));
+                    2 * trials);
         append_command(text, "             search on", &command);
     }
     text->failed |= folder.failed;

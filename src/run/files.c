@@ -194,7 +194,10 @@ nr_status files_move_aside(const char *folder, struct log *log, char **moved)
 {
     for (int number = 1; number < 10000; number++) {
         struct text name = {0};
-        text_format(&name, "%s.%d", folder, number);
+        int length = (int)strlen(folder);
+        while (length > 1 && folder[length - 1] == '/') /* as completion in a shell leaves it */
+            length--;
+        text_format(&name, "%.*s.%d", length, folder, number);
         char *target = text_take(&name);
         if (!target)
             return log_no_memory(log, folder);

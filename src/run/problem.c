@@ -55,9 +55,10 @@ static bool within(const struct constraint *constraint, const struct plan *plan,
     bool at_most = constraint->relation == RELATION_AT_MOST;
     if (at_most ? value <= constraint->bound : value >= constraint->bound)
         return true;
-    if (reason)
-        text_format(reason, "%s:%d: [constraints] %s is %.15g, %s %.15g", constraint->file, constraint->line,
-                    constraint->name, value, at_most ? "more than" : "less than", constraint->bound);
+    if (reason) {
+        config_append_place(reason, constraint->file, constraint->line, "constraints", constraint->name);
+        text_format(reason, " is %.15g, %s %.15g", value, at_most ? "more than" : "less than", constraint->bound);
+    }
     return false;
 }
 

@@ -1,6 +1,7 @@
 #include "run/search.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,18 +301,36 @@ static nr_status show_if_complete(struct search *search, bool *shown)
     return status == NR_NOT_FOUND ? NR_OK : status;
 }
 
-/* The folder, the store in it and the lock. What fails here is input: nothing has been trained yet. */
+/* --fresh: an old run is kept beside. Only a study is moved, whatever else a mistyped --out may name, and only one that nobody
+ * runs: its driver would go on in the folder of the new one. */
+static nr_status move_old_run(const struct search *search)
+{
+    char *moved, *database = file_join(search->folder, STUDY_DATABASE);
+    if (!database)
+        return log_no_memory(search->log, search->folder);
+    bool exists = file_exists(database);
+    int64_t holder = exists ? store_holder_of(database) : 0;
+    free(database);
+    if (!exists)
+        return NR_OK;
+    if (holder) {
+        log_error(search->log, "%s: another nasrun (process %" PRId64 ") is running this study; stop it before --fresh",
+                  search->folder, holder);
+        return NR_INVALID;
+    }
+    nr_status status = files_move_aside(search->folder, search->log, &moved);
+    if (status != NR_OK)
+        return status;
+    if (!search->options->quiet)
+        fprintf(search->options->out, "%s: the old run was moved to %s\n", search->folder, moved);
+    free(moved);
+    return NR_OK;
+}
+
+/* The folder, the store in it and the lock. */
 static nr_status open_folder(struct search *search)
 {
-    nr_status status = NR_OK;
-    if (search->options->fresh && file_exists(search->folder)) {
-        char *moved;
-        status = files_move_aside(search->folder, search->log, &moved);
-        if (status == NR_OK) {
-            log_info(search->log, "the old run was moved to %s", moved);
-            free(moved);
-        }
-    }
+    nr_status status = search->options->fresh ? move_old_run(search) : NR_OK;
     static const char *const parts[] = {"", "checkpoints", "weights"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts && status == NR_OK; i++) {
         char *part = file_join(search->folder, parts[i]);
@@ -325,7 +344,13 @@ static nr_status open_folder(struct search *search)
     if (status == NR_OK)
         status = store_lock(search->store);
     free(path);
-    return status == NR_IO ? NR_INVALID : status;
+    return status;
+}
+
+/* What fails at the start is input: nothing has been trained yet, and saying it again would not help. */
+static nr_status at_start(nr_status status)
+{
+    return status == NR_IO || status == NR_STORE ? NR_INVALID : status;
 }
 
 static nr_status create_optimizer(struct search *search)
@@ -416,11 +441,12 @@ static nr_status run(struct search *search)
     if (status == NR_OK && !search->options->fresh)
         status = show_if_complete(search, &shown);
     if (status != NR_OK)
-        return status;
+        return at_start(status);
     if (!shown) {
         status = preparation_create(search->study, search->log, &search->preparation);
         if (status == NR_OK)
             status = open_folder(search);
+        status = at_start(status);
         if (status == NR_OK)
             status = create_optimizer(search);
         if (status == NR_OK)

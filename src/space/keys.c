@@ -142,7 +142,7 @@ static void append_range(const struct key *key, const char *noun, struct text *t
 {
     text_append(text, noun);
     if (key->maximum == any_seed) {
-        text_append(text, ", 0 or more");
+        text_append(text, " from 0 to 9223372036854775807");
         return;
     }
     text_append(text, key->open_minimum ? " above " : " from ");

@@ -93,6 +93,10 @@ static nr_status connect(struct database *database)
         log_error(database->log, "%s: cannot be read: %s", database->path, strerror(errno));
         return errno == ENOENT ? NR_NOT_FOUND : NR_STORE;
     }
+    if (S_ISDIR(database->seen.st_mode)) {
+        log_error(database->log, "%s: is a folder, expected a store", database->path);
+        return NR_INVALID;
+    }
     if (wal_exists(database->path, &wal) != NR_OK)
         return log_no_memory(database->log, "opening the store");
     database->immutable = database->read_only && !wal;

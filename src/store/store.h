@@ -80,6 +80,8 @@ const char *store_end(struct store *store);
 nr_status store_lock(struct store *store) NR_MUST_CHECK;
 /* The process that holds the lock, 0 when nobody does: "is it running?" for readers. */
 int64_t store_holder(struct store *store);
+/* The same of a database that is not open, or none at all: before it is moved out of the way. */
+int64_t store_holder_of(const char *path);
 
 /* All in one transaction each, on disk before they return, except store_record_epoch(): it survives the death of every
  * process, but a power loss may take epochs since the last other call.

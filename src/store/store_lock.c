@@ -13,10 +13,10 @@
 #include "base/text.h"
 #include "store/store_internal.h"
 
-static int open_lock_file(struct store *store, int flags)
+static int open_lock_file(const char *path, int flags)
 {
     struct text name = {0};
-    text_format(&name, "%s.lock", store->database.path);
+    text_format(&name, "%s.lock", path);
     int descriptor = -1;
     if (name.failed)
         errno = ENOMEM;
@@ -40,7 +40,7 @@ nr_status store_lock(struct store *store)
 {
     if (store->lock >= 0)
         return NR_OK;
-    int descriptor = open_lock_file(store, O_RDWR | O_CREAT);
+    int descriptor = open_lock_file(store->database.path, O_RDWR | O_CREAT);
     if (descriptor < 0) {
         log_error(store->log, "%s.lock: cannot be made: %s", store->database.path, strerror(errno));
         return NR_STORE;
@@ -69,7 +69,17 @@ int64_t store_holder(struct store *store)
 {
     if (store->lock >= 0)
         return getpid();
-    int descriptor = open_lock_file(store, O_RDONLY);
+    int descriptor = open_lock_file(store->database.path, O_RDONLY);
+    if (descriptor < 0)
+        return 0;
+    int64_t holder = holder_of(descriptor);
+    close(descriptor);
+    return holder;
+}
+
+int64_t store_holder_of(const char *path)
+{
+    int descriptor = open_lock_file(path, O_RDONLY);
     if (descriptor < 0)
         return 0;
     int64_t holder = holder_of(descriptor);

@@ -28,10 +28,11 @@ static nr_status chosen_folder(const struct setting *setting, const char *name, 
     }
     free(below);
     if (!file_exists(folder)) {
-        log_error(log, "%s:%d: data.folder = %s: no such folder (%s); expected the folder of the data set %s, or the one "
-                  "it lies in", setting->file ? setting->file : "", setting->line, setting->text, folder, name);
+        nr_status status = config_error(log, setting->file ? setting->file : "", setting->line, "data", "folder",
+                                        "\"%s\": no such folder (%s); expected the folder of the data set %s, or the one "
+                                        "it lies in", setting->text, folder, name);
         free(folder);
-        return NR_NOT_FOUND;
+        return status;
     }
     *out = folder;
     return NR_OK;

@@ -35,6 +35,9 @@ static const struct bad_case cases_of_configuration[] = {
     {"no such data", "dataset = tiny", "dataset = tinny", "", {"tinny"}},
     {"objective", "val_accuracy = maximize", "val_accurcy = maximize", "", {"val_accurcy", "val_accuracy"}},
     {"direction", "parameters = minimize", "parameters = shrink", "", {"shrink", "minimize"}},
+    {"constraint by override", NULL, NULL, "--set 'constraints.parameters=<= 100'",
+     {"for example: --set constraints.parameters is ", "more than 100"}},
+    {"folder by override", NULL, NULL, "--set data.folder=nowhere", {"--set data.folder: \"nowhere\"", "no such folder"}},
     {"override of nothing", NULL, NULL, "--set search.methud=bo", {"methud", "method"}},
     {"override without a section", NULL, NULL, "--set trials=3", {"trials=3"}},
     {"not a key = value", "[search]", "[search]\nwhat is this", "", {"small.ini:"}},
@@ -114,6 +117,7 @@ static void commands_and_options(void **state)
     } cases[] = {
         {"serch small.ini", "search", 2},     {"missing.ini", "missing.ini", 2}, {"small.ini other.ini", "usage", 2},
             {"status nowhere", "nowhere", 2}, {"small.ini --frsh", "--fresh", 2},
+        {"small.ini --out ''", "--out is empty", 2}, {"small.ini --out=", "--out is empty", 2},
         {"status --fresh", "--fresh", 2},     {"small.ini --set", "--set", 2},  {"trials a b", "usage", 2},
         {"help", "CONFIG.ini", 0},            {"--help", "CONFIG.ini", 0},      {"-h", "CONFIG.ini", 0},
         {"help config", "learning_rate", 0},  {"help pareto", "--json", 0},     {"pareto --help", "--json", 0},
@@ -150,6 +154,38 @@ static void another_configuration(void **state)
     free(before);
 }
 
+/* What stands where a store should be is left alone, and is no failure of a device. */
+static void no_store(void **state)
+{
+    (void)state;
+    const char *folder = searching_folder("no_store");
+    char *path = file_join(folder, "runs/small/study.db");
+    assert_ok(file_make_folder(path, NULL));
+    struct bad_case bad = {.name = "a folder as store", .arguments = "", .says = {"study.db", "is a folder"}};
+    assert_true(expect_refused(folder, &bad));
+    assert_int_equal(rmdir(path), 0);
+    assert_ok(file_replace(path, "no database, but somebody's", 27, false, NULL));
+    bad = (struct bad_case){.name = "garbage", .arguments = "", .says = {"study.db", "no SQLite database"}};
+    assert_true(expect_refused(folder, &bad));
+    free(path);
+}
+
+/* --fresh moves studies only: a mistyped --out does not take away what else lies there. */
+static void fresh_in_another_folder(void **state)
+{
+    (void)state;
+    const char *folder = searching_folder("fresh");
+    char *path = file_join(folder, "mine/letter"), *mine = file_join(folder, "mine");
+    assert_ok(file_make_folder(mine, NULL));
+    assert_ok(file_replace(path, "dear", 4, false, NULL));
+    assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=1 --out mine/ --fresh"), 0);
+    assert_true(file_exists(path));
+    assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=1 --out mine/ --fresh"), 0);
+    assert_false(file_exists(path));
+    free(mine);
+    free(path);
+}
+
 static void unwritable_folder(void **state)
 {
     (void)state;
@@ -167,6 +203,8 @@ int main(int count, char **arguments)
         cmocka_unit_test(commands_and_options),
         cmocka_unit_test(another_configuration),
         cmocka_unit_test(unwritable_folder),
+        cmocka_unit_test(no_store),
+        cmocka_unit_test(fresh_in_another_folder),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

@@ -198,6 +198,8 @@ static void beside_a_search(void **state)
     expect(reading(folder, "status", 0), (const char *const[]){"running (process ", NULL});
     free(reading(folder, "trials --csv", 0));
     free(reading(folder, "pareto --json", 0));
+    refused(folder, "small.ini --quiet", 2, "is running this study");
+    refused(folder, "small.ini --quiet --fresh", 2, "is running this study");
     kill(process, SIGINT);
     assert_int_equal(searching_wait(process), 130);
     expect(reading(folder, "status", 0), (const char *const[]){"not running: interrupted", NULL});

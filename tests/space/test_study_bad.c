@@ -33,7 +33,7 @@ static const struct bad bad_mnist[] = {
     {"trials = 48", "trials = -3", "[study] trials: found \"-3\"; expected a whole number"},
     {"trials = 48", "trials = 4.5", "[study] trials: found \"4.5\"; expected a whole number"},
     {"trials = 48", "trials = many", "[study] trials: found \"many\"; expected a whole number"},
-    {"seed   = 1", "seed = -1", "[study] seed: found \"-1\"; expected a whole number, 0 or more"},
+    {"seed   = 1", "seed = -1", "[study] seed: found \"-1\"; expected a whole number from 0 to 9223372036854775807"},
     {"seed   = 1", "seed = 9223372036854775808", "[study] seed: found \"9223372036854775808\""},
     {"name   = mnist", "name = ../up", "[study] name: found \"../up\"; expected a name of letters"},
     {"validation = 0.1", "validation = 0", "[data] validation: found \"0\"; expected a number above 0, at most 0.9"},

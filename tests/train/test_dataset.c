@@ -327,8 +327,8 @@ static void folder_of_a_study(void **state)
         dataset_destroy(dataset);
     }
     struct dataset *none = NULL;
-    assert_int_equal(load_study("no/such", file, log, &none), NR_NOT_FOUND);
-    test_log_has(log, "study.ini:6: data.folder = no/such: no such folder");
+    assert_int_equal(load_study("no/such", file, log, &none), NR_INVALID);
+    test_log_has(log, "study.ini:6: [data] folder: \"no/such\": no such folder");
     assert_null(none);
     log_destroy(log);
 }
