@@ -35,13 +35,14 @@ nr_status search_summarise(const struct search *search)
     nr_status status = front_compute(&search->results, search->log, &front);
     if (status != NR_OK)
         return status;
+    bool more = search->end != SEARCH_EXHAUSTED && search->end != SEARCH_FAILURES; /* trials would change nothing there */
     struct summary summary = {.results = &search->results,
                               .front = &front,
                               .reason = search_end_text(search->end),
                               .elapsed = search->store ? search_elapsed(search) : search->spent,
                               .folder = search->folder,
                               .program = search->options->typed,
-                              .configuration = search->options->arguments};
+                              .configuration = more ? search->options->arguments : NULL};
     status = summary_print(&summary, search->log, search->options->out);
     front_clear(&front);
     return status;

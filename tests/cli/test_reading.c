@@ -158,6 +158,22 @@ static void status(void **state)
            (const char *const[]){"small in runs/small: not running", "7 of 7 trials done", "Pareto front", NULL});
 }
 
+/* A small space ends when all of it was tried; more trials are not proposed then, nor when it is said again. */
+static void exhausted(void **state)
+{
+    (void)state;
+    const char *folder = searching_folder("exhausted");
+    static const char arguments[] = "small.ini --quiet --set 'space.hidden=ordered 8, 16' --set 'space.dropout=fixed 0' "
+                                    "--set 'space.learning_rate=ordered 0.001, 0.01' --set 'space.epochs=fixed 2'";
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(searching_run(folder, arguments), 0);
+        char *out = searching_read(folder, "out");
+        assert_non_null(strstr(out, "every allowed network has been tried; 4 done"));
+        assert_null(strstr(out, "search on"));
+        free(out);
+    }
+}
+
 static void nothing_to_read(void **state)
 {
     (void)state;
@@ -207,6 +223,7 @@ static void beside_a_search(void **state)
 
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(trials), cmocka_unit_test(pareto_and_best), cmocka_unit_test(show),
-    cmocka_unit_test(status), cmocka_unit_test(nothing_to_read), cmocka_unit_test(beside_a_search),
+    cmocka_unit_test(status), cmocka_unit_test(nothing_to_read), cmocka_unit_test(exhausted),
+    cmocka_unit_test(beside_a_search),
 };
 TEST_MAIN(cases)
