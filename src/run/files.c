@@ -75,6 +75,13 @@ static char *newest_study(void)
     return newest;
 }
 
+/* The store itself, as completion in a shell offers it. */
+static bool names_database(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return !strcmp(slash ? slash + 1 : path, STUDY_DATABASE) && file_exists(path);
+}
+
 static bool is_configuration(const char *path)
 {
     struct stat information;
@@ -107,6 +114,8 @@ nr_status files_find_study(const char *study, struct log *log, char **folder)
     }
     if (holds_study(study))
         found = mem_copy_string(study);
+    else if (names_database(study))
+        found = file_folder(study);
     else if (is_configuration(study)) {
         nr_status status = folder_of_configuration(study, log, &found);
         if (status != NR_OK)

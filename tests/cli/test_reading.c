@@ -95,6 +95,9 @@ static void trials(void **state)
     char *written = searching_read(folder, "runs/small/trials.csv"),
          *printed = reading(folder, "trials small --csv", 0);
     assert_string_equal(written, printed);
+    free(printed);
+    printed = reading(folder, "trials runs/small/study.db --csv", 0);
+    assert_string_equal(written, printed);
     free(written);
     free(printed);
     expect(reading(folder, "trials", 0), (const char *const[]){"trial  state", "\n    7  done ", "784-", NULL});
