@@ -168,8 +168,6 @@ void text_append_real(struct text *text, double value)
         if (strtod(buffer, NULL) == value)
             break;
     }
-    if (strchr(buffer, 'e') && fabs(value) < 1e15 && value == floor(value))
-        snprintf(buffer, sizeof buffer, "%.0f", value); /* 5e+02 reads worse than 500 */
     text_append(text, buffer);
 }
 

@@ -1,8 +1,8 @@
 /* nasrun bench train: seconds per epoch of four networks on this machine, one core, synthetic data in memory. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "cli/cli.h"
@@ -97,13 +97,6 @@ static void data_clear(struct data *data)
     free(data->indices);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static nr_status build(const struct bench *bench, struct log *log, struct study **study, struct plan **plan,
                        struct recipe *recipe)
 {
@@ -158,12 +151,12 @@ static nr_status measure(const struct backend *backend, struct trainer *trainer,
     size_t count = 0;
     struct progress progress;
     nr_status status = backend->submit(trainer, steps); /* warm up */
-    double end = now() + bench->seconds;
-    while (status == NR_OK && count < MOST_CHUNKS && (count < LEAST_CHUNKS || now() < end)) {
-        double start = now();
+    double end = clock_monotonic() + bench->seconds;
+    while (status == NR_OK && count < MOST_CHUNKS && (count < LEAST_CHUNKS || clock_monotonic() < end)) {
+        double start = clock_monotonic();
         status = backend->submit(trainer, steps);
         backend->poll(trainer, &progress);
-        chunk[count++] = now() - start;
+        chunk[count++] = clock_monotonic() - start;
         if (status == NR_OK)
             status = progress.status;
     }

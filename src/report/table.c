@@ -104,11 +104,6 @@ nr_status table_add_row(struct table *table)
     return NR_OK;
 }
 
-size_t table_rows(const struct table *table)
-{
-    return table->rows;
-}
-
 /* The cell of the last row, NULL when there is none of that kind. */
 static struct table_cell *last_cell(struct table *table, size_t column, enum column_kind kind)
 {

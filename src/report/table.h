@@ -27,7 +27,6 @@ nr_status table_add_row(struct table *table) NR_MUST_CHECK;
 nr_status table_set_text(struct table *table, size_t column, const char *value) NR_MUST_CHECK;
 nr_status table_set_int(struct table *table, size_t column, int64_t value) NR_MUST_CHECK;
 nr_status table_set_real(struct table *table, size_t column, double value) NR_MUST_CHECK;
-size_t table_rows(const struct table *table);
 /* CSV quotes where needed (RFC 4180, lines ending as this system's do); JSON is an array of objects, keys in the order
  * of the columns, numbers that are not finite null. Text fits the terminal that the stream is, as table_write_text()
  * with its width. NR_IO when the stream failed. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "report/front.h"
 #include "report/progress.h"
@@ -10,7 +11,7 @@
 
 #define REFRESH_SECONDS 0.2
 
-/* "mnist: 48 trials on 2 workers; 54,000 images train, 6,000 validate; 12,986 to 132,490 parameters" */
+/* "mnist: 48 trials on 2 workers, mnist: 54000 images train, 6000 validate": the study's name, then the data set's. */
 void search_announce(const struct search *search)
 {
     const struct preparation *preparation = &search->preparation;
@@ -69,7 +70,7 @@ static size_t collect_running(const struct search *search, struct progress_trial
 static struct progress_snapshot snapshot(const struct search *search, const struct front *front,
                                          const struct progress_trial *running, size_t count)
 {
-    return (struct progress_snapshot){.now = search_now(),
+    return (struct progress_snapshot){.now = clock_monotonic(),
                                       .elapsed = search_elapsed(search),
                                       .max_time = study_real(search->study, KEY_MAX_TIME, NULL),
                                       .total = study_int(search->study, KEY_TRIALS, NULL),
@@ -100,9 +101,9 @@ static void show(struct search *search, const struct record *ended)
 
 void search_show_progress(struct search *search)
 {
-    if (search_now() - search->shown < REFRESH_SECONDS)
+    if (clock_monotonic() - search->shown < REFRESH_SECONDS)
         return; /* the front is computed for every redraw */
-    search->shown = search_now();
+    search->shown = clock_monotonic();
     show(search, NULL);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "report/listing.h"
 #include "report/phrase.h"
@@ -103,7 +104,7 @@ static nr_status fail_trial(struct search *search, struct record *record, const 
     free(record->cause);
     record->cause = copy;
     record->status = TRIAL_FAILED;
-    record->ended = search_wall_clock();
+    record->ended = clock_wall();
     log_info(search->log, "trial %lld failed: %s", (long long)record->trial, cause);
     nr_status status = optimizer_fail(search->optimizer, record->trial);
     if (status == NR_OK)
@@ -134,7 +135,7 @@ static nr_status finish_trial(struct search *search, struct record *record, cons
     if (status != NR_OK)
         return status;
     record->status = TRIAL_DONE;
-    record->ended = search_wall_clock();
+    record->ended = clock_wall();
     log_done(search, record);
     return NR_OK;
 }
@@ -221,13 +222,13 @@ nr_status search_on_lost(struct search *search, int64_t trial, const char *how)
 
 nr_status search_write_tables(struct search *search, bool now)
 {
-    if (!now && search_now() - search->wrote_csv < 1)
+    if (!now && clock_monotonic() - search->wrote_csv < 1)
         return NR_OK;
     struct front front;
     nr_status status = front_compute(&search->results, search->log, &front);
     if (status != NR_OK)
         return status;
-    search->wrote_csv = search_now();
+    search->wrote_csv = clock_monotonic();
     status = listing_write_files(&search->results, &front, search->folder, search->log);
     front_clear(&front);
     return status;

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -38,23 +38,9 @@ const char *search_end_text(enum search_end end)
     return texts[end];
 }
 
-double search_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-double search_wall_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 double search_elapsed(const struct search *search)
 {
-    return search->spent + (search_now() - search->began);
+    return search->spent + (clock_monotonic() - search->began);
 }
 
 nr_status search_wait_for(struct search *search, int64_t trial)
@@ -76,7 +62,7 @@ static void stop(struct search *search, enum search_end why)
     if (stopping(search))
         return;
     search->end = why;
-    search->stop_asked = search_now();
+    search->stop_asked = clock_monotonic();
     pool_stop(&search->pool);
 }
 
@@ -89,9 +75,9 @@ static nr_status suggest(struct search *search, int64_t *trial)
     struct text point = {0}, summary = {0};
     char identity[OPTIM_IDENTITY_SIZE];
     int64_t number = (int64_t)search->results.count + 1;
-    double start = search_now();
+    double start = clock_monotonic();
     nr_status status = optimizer_suggest(search->optimizer, number, &suggestion);
-    search->suggesting += search_now() - start;
+    search->suggesting += clock_monotonic() - start;
     if (status != NR_OK)
         return status;
     status = problem_plan(&search->preparation.problem, suggestion.point, NULL, &plan, &recipe);
@@ -139,7 +125,7 @@ static nr_status start_trial(struct search *search, struct pool_worker *worker, 
         return status;
     record->status = TRIAL_RUNNING;
     if (isnan(record->started))
-        record->started = search_wall_clock();
+        record->started = clock_wall();
     log_info(search->log, "trial %lld starts on %s: %s (%s)", (long long)trial, owner, record->point_text,
              record->method);
     pool_train(worker, trial, record->point_text);
@@ -198,7 +184,7 @@ static void on_signal(void *context)
 {
     struct search *search = context;
     if (stopping(search))
-        search->stop_asked = search_now() - STOP_PATIENCE_S; /* the second time: at once */
+        search->stop_asked = clock_monotonic() - STOP_PATIENCE_S; /* the second time: at once */
     stop(search, SEARCH_INTERRUPTED);
 }
 
@@ -209,14 +195,12 @@ static bool too_many_failures(const struct search *search)
     return ended >= FAILURES_LOOKED_AT && (double)failed > most_failures * (double)ended;
 }
 
-/* Whether nothing is left to do; sets why. */
+/* Whether nothing is left to do though nobody stops the search; sets why. */
 static bool finished(struct search *search)
 {
     int64_t most = study_int(search->study, KEY_TRIALS, NULL);
     if (search->waitings || pool_busy(&search->pool))
         return false;
-    if (stopping(search))
-        return true;
     if ((int64_t)search->results.count >= most)
         search->end = SEARCH_TRIALS;
     else if (search->exhausted)
@@ -236,7 +220,7 @@ static nr_status loop(struct search *search, int signals)
             status = assign(search);
         if (status != NR_OK)
             return status;
-        if (stopping(search) && (!pool_busy(&search->pool) || search_now() - search->stop_asked > STOP_PATIENCE_S))
+        if (stopping(search) && (!pool_busy(&search->pool) || clock_monotonic() - search->stop_asked > STOP_PATIENCE_S))
             return NR_OK;
         if (!stopping(search) && finished(search))
             return NR_OK;
@@ -421,7 +405,7 @@ static nr_status finish(struct search *search)
         status = search_write_tables(search, true);
     log_info(search->log, "ended: %s; %zu trials done, %zu failed; %.1f s, of which the optimiser took %.3f s",
              search_end_text(search->end), results_count(&search->results, TRIAL_DONE),
-             results_count(&search->results, TRIAL_FAILED), search_now() - search->began, search->suggesting);
+             results_count(&search->results, TRIAL_FAILED), clock_monotonic() - search->began, search->suggesting);
     return status;
 }
 
@@ -469,7 +453,7 @@ nr_status search_run(const struct study *study, const struct search_options *opt
                             .folder = options->folder ? mem_copy_string(options->folder)
                                                       : files_default_folder(study),
                             .results.study = study,
-                            .began = search_now(),
+                            .began = clock_monotonic(),
                             .end = SEARCH_TRIALS};
     nr_status status = search.folder ? run(&search) : log_no_memory(options->log, "starting the search");
     progress_destroy(search.progress);

@@ -35,8 +35,6 @@ struct search {
     enum search_end end;
 };
 
-double search_now(void);        /* monotonic, seconds */
-double search_wall_clock(void); /* seconds since 1970 */
 /* Wall time of the study so far, all runs. */
 double search_elapsed(const struct search *search);
 nr_status search_wait_for(struct search *search, int64_t trial) NR_MUST_CHECK; /* queues it for a worker */

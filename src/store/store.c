@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "store/schema.h"
@@ -28,24 +28,10 @@ const char *trial_status_name(enum trial_status status)
     return names[status];
 }
 
-double store_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
-}
-
-static double monotonic(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 void store_run_clock(struct store *store, double spent)
 {
     store->spent = spent;
-    store->since = monotonic();
+    store->since = clock_monotonic();
 }
 
 static void forget_statements(struct store *store)
@@ -179,7 +165,7 @@ nr_status store_changed(struct store *store, nr_status status, const char *doing
 {
     if (status == NR_OK)
         status = store_step(store, STATEMENT_CHANGED,
-                            CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + monotonic() - store->since)), doing,
+                            CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + clock_monotonic() - store->since)), doing,
                             NULL);
     if (status == NR_OK)
         status = database_execute(&store->database, "COMMIT", doing);
@@ -208,7 +194,7 @@ static nr_status insert_study(struct store *store, const struct store_study *stu
                             CELLS(cell_whole(ONLY_STUDY), cell_string(study->name), cell_string(study->identity),
                                   cell_string(study->configuration), cell_string(study->version),
                                   cell_string(study->device), cell_string(study->data_name),
-                                  cell_string(study->data_digest), cell_whole(study->seed), cell_real(store_now())),
+                                  cell_string(study->data_digest), cell_whole(study->seed), cell_real(clock_wall())),
                             doing);
     if (status == NR_OK)
         status = once(store, "INSERT INTO study_state (study, changes, end_reason, elapsed) VALUES (?1, 0, '', 0)",
@@ -319,7 +305,7 @@ nr_status store_set_end(struct store *store, const char *reason)
     if (status != NR_OK)
         return status;
     status = store_step(store, STATEMENT_SET_END,
-                        CELLS(cell_whole(store->study), cell_string(reason), cell_real(store_now())), doing, NULL);
+                        CELLS(cell_whole(store->study), cell_string(reason), cell_real(clock_wall())), doing, NULL);
     return store_changed(store, status, doing);
 }
 

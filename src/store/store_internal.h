@@ -51,7 +51,6 @@ struct store {
     char *end;                          /* ... by store_end() */
 };
 
-double store_now(void); /* seconds since 1970 */
 /* From now on every write records the study's wall time, which is `spent` now. */
 void store_run_clock(struct store *store, double spent);
 /* A reader's connection is made fresh if need be, and the study is known. NR_NOT_FOUND (logged) in an empty store. */

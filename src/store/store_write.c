@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store_internal.h"
 
 /* The trial's state; NR_NOT_FOUND when there is no such trial. */
@@ -45,7 +46,7 @@ static nr_status append_event(struct store *store, int64_t trial, const char *ki
 {
     nr_status status = store_step(
         store, STATEMENT_EVENT,
-        CELLS(cell_whole(store->study), cell_whole(trial), cell_string(kind), cell_real(store_now())), doing, NULL);
+        CELLS(cell_whole(store->study), cell_whole(trial), cell_string(kind), cell_real(clock_wall())), doing, NULL);
     int64_t event = sqlite3_last_insert_rowid(store->database.connection);
     for (size_t i = 0; status == NR_OK && value && i < store->objectives; i++)
         if (!isnan(value[i]))
@@ -68,7 +69,7 @@ static nr_status insert_trial(struct store *store, const struct store_trial *tri
     status = store_step(store, STATEMENT_SUGGEST,
                         CELLS(cell_whole(store->study), cell_whole(trial->trial), cell_string(trial->point),
                               cell_string(trial->identity), cell_string(trial->summary), cell_string(trial->method),
-                              cell_string(trial->fit), cell_string(trial->note), cell_real(store_now())),
+                              cell_string(trial->fit), cell_string(trial->note), cell_real(clock_wall())),
                         doing, NULL);
     return status == NR_OK ? append_event(store, trial->trial, "suggest", trial->value, doing) : status;
 }
@@ -96,7 +97,7 @@ nr_status store_start(struct store *store, int64_t trial, int64_t attempt, const
     if (status == NR_OK)
         status = store_step(store, STATEMENT_START,
                             CELLS(cell_whole(store->study), cell_whole(trial), cell_whole(attempt), cell_string(owner),
-                                  cell_real(store_now())),
+                                  cell_real(clock_wall())),
                             doing, NULL);
     return store_changed(store, status, doing);
 }
@@ -151,7 +152,7 @@ nr_status store_finish(struct store *store, int64_t trial, enum trial_status sta
     if (status == NR_OK)
         status = store_step(store, STATEMENT_FINISH,
                             CELLS(cell_whole(store->study), cell_whole(trial), cell_string(trial_status_name(state)),
-                                  cell_string(cause), cell_real(seconds), cell_real(store_now())),
+                                  cell_string(cause), cell_real(seconds), cell_real(clock_wall())),
                             doing, NULL);
     if (status == NR_OK)
         status = append_event(store, trial, "finish", value, doing);
@@ -187,7 +188,7 @@ nr_status store_record_test(struct store *store, int64_t trial, double accuracy,
     if (status == NR_OK)
         status = store_step(store, STATEMENT_SET_TEST,
                             CELLS(cell_whole(store->study), cell_whole(trial), cell_real(accuracy), cell_real(loss),
-                                  cell_real(store_now())),
+                                  cell_real(clock_wall())),
                             doing, NULL);
     return store_changed(store, status, doing);
 }

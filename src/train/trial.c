@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "train/checkpoint.h"
 
@@ -23,13 +24,6 @@ struct run {
     struct checkpoint checkpoint; /* state, and metrics as of the last finished epoch */
     int64_t portion;              /* steps to submit at a time; has no influence on the result */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static nr_status end(struct run *run, nr_status status, const char *format, ...) NR_PRINTF(3, 4);
 
@@ -84,14 +78,14 @@ static nr_status train_epoch(struct run *run, struct progress *progress)
         int64_t steps = run->portion < left ? run->portion : left;
         if (setup->should_stop && setup->should_stop(setup->context))
             return end(run, NR_INTERRUPTED, "interrupted in epoch %" PRId64, run->checkpoint.epochs + 1);
-        double start = now();
+        double start = clock_monotonic();
         nr_status status = setup->backend->submit(run->trainer, steps);
         if (status != NR_OK)
             return end(run, status, "%s in epoch %" PRId64, status_text(status), run->checkpoint.epochs + 1);
         wait_for(run, progress);
         if (progress->status != NR_OK)
             return end_at_step(run, progress);
-        adapt_portion(run, now() - start);
+        adapt_portion(run, clock_monotonic() - start);
         left -= steps;
     }
     return NR_OK;
@@ -124,7 +118,7 @@ static nr_status measure_epoch(struct run *run, const struct progress *progress,
         .validation_loss = evaluation.loss_sum / (double)evaluation.images,
         .validation_accuracy = (double)evaluation.correct / (double)evaluation.images,
         .learning_rate = recipe_learning_rate(setup->recipe, progress->step - 1),
-        .seconds = now() - start,
+        .seconds = clock_monotonic() - start,
     };
     status = check_losses(run, &metrics);
     if (status != NR_OK)
@@ -166,7 +160,7 @@ static nr_status train(struct run *run)
     if (run->checkpoint.epochs > 0 && !report_epoch(run))
         return NR_OK;
     while (run->checkpoint.epochs < run->setup->recipe->epochs) {
-        double start = now();
+        double start = clock_monotonic();
         nr_status status = train_epoch(run, &progress);
         if (status == NR_OK)
             status = measure_epoch(run, &progress, start);
