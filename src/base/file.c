@@ -106,8 +106,18 @@ err_part:
     return NR_IO;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat information;
+    return stat(path, &information) == 0 && S_ISDIR(information.st_mode);
+}
+
 nr_status file_make_folder(const char *path, struct log *log)
 {
+    if (!*path) {
+        log_error(log, "a folder's name is empty");
+        return NR_INVALID;
+    }
     char *copy = mem_copy_string(path);
     if (!copy)
         return log_no_memory(log, "making a folder");
@@ -116,8 +126,8 @@ nr_status file_make_folder(const char *path, struct log *log)
             continue;
         bool end = *c == '\0';
         *c = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            log_error(log, "%s: the folder cannot be made: %s", path, strerror(errno));
+        if (mkdir(copy, 0777) != 0 && !(errno == EEXIST && is_folder(copy))) {
+            log_error(log, "%s: the folder cannot be made: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
             free(copy);
             return NR_IO;
         }

@@ -108,6 +108,10 @@ static void folders(void **state)
     assert_ok(file_replace(in_folder("p/file"), "", 0, false, log));
     assert_int_equal(file_make_folder(in_folder("p/file/below"), log), NR_IO);
     test_log_has(log, "p/file/below: the folder cannot be made: Not a directory");
+    assert_int_equal(file_make_folder(in_folder("p/file"), log), NR_IO); /* no folder, though it exists */
+    test_log_has(log, "p/file: the folder cannot be made: Not a directory");
+    assert_int_equal(file_make_folder("", log), NR_INVALID);
+    test_log_has(log, "name is empty");
     log_destroy(log);
 }
 
