@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "store/store.h"
+#include "train/dataset.h"
 
 static const char runs[] = "runs";
 
@@ -45,25 +45,37 @@ static bool holds_study(const char *folder)
     return found;
 }
 
-/* The folder under runs/ whose database, or the log beside it, changed last. */
+static bool is_later(struct timespec a, struct timespec b)
+{
+    return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+/* When a search last wrote: the log is written as things happen, the database may keep them in its WAL. False where there is no
+ * study. */
+static bool last_written(const char *folder, struct timespec *out)
+{
+    struct stat database, log;
+    char *database_path = file_join(folder, STUDY_DATABASE), *log_path = file_join(folder, STUDY_LOG);
+    bool found = database_path && stat(database_path, &database) == 0;
+    if (found)
+        *out = database.st_mtim;
+    if (found && log_path && stat(log_path, &log) == 0 && is_later(log.st_mtim, *out))
+        *out = log.st_mtim;
+    free(log_path);
+    free(database_path);
+    return found;
+}
+
+/* The folder under runs/ that a search wrote to last. */
 static char *newest_study(void)
 {
     char *newest = NULL;
-    struct timespec latest = {0};
+    struct timespec latest = {0}, written;
     DIR *directory = opendir(runs);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        char *folder = file_join(runs, entry->d_name);
-        char *database = folder ? file_join(folder, STUDY_DATABASE) : NULL;
-        struct stat information;
-        bool newer = database && stat(database, &information) == 0 &&
-                     (!newest || information.st_mtim.tv_sec > latest.tv_sec ||
-                      (information.st_mtim.tv_sec == latest.tv_sec &&
-                       information.st_mtim.tv_nsec > latest.tv_nsec));
-        free(database);
-        if (newer) {
-            latest = information.st_mtim;
+        char *folder = entry->d_name[0] == '.' ? NULL : file_join(runs, entry->d_name);
+        if (folder && last_written(folder, &written) && (!newest || is_later(written, latest))) {
+            latest = written;
             free(newest);
             newest = folder;
         } else {
@@ -163,39 +175,32 @@ err_path:
     return status;
 }
 
-/* A path in a configuration is relative to the file that names it; in the record it is absolute. */
-static void append_value(struct text *text, const struct study *study, const struct config_entry *entry)
+/* In the record the data's folder is absolute: the record lies elsewhere than the file that named it. */
+static char *absolute_data_folder(const struct study *study)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (keys[i].type != KEY_PATH || strcmp(keys[i].section, entry->section) != 0 ||
-            strcmp(keys[i].name, entry->key) != 0 || !*entry->value)
-            continue;
-        char *folder = file_folder(study->config.path);
-        char *joined = folder ? file_join(folder, entry->value) : NULL;
-        char *absolute = joined ? realpath(joined, NULL) : NULL;
-        text_append(text, absolute ? absolute : entry->value);
-        free(absolute);
-        free(joined);
-        free(folder);
-        return;
-    }
-    text_append(text, entry->value);
+    char *folder = dataset_chosen_folder(study), *absolute = folder ? realpath(folder, NULL) : NULL;
+    free(folder);
+    return absolute;
 }
 
 char *files_render_configuration(const struct study *study)
 {
+    const struct key *key = &keys[KEY_DATA_FOLDER];
+    struct config shown = study->config;
     struct text text = {0};
-    const char *section = "";
-    text_format(&text, "; The effective configuration of this study, from %s\n", study->config.path);
-    for (size_t i = 0; i < study->config.count; i++) {
-        const struct config_entry *entry = &study->config.entry[i];
-        if (strcmp(section, entry->section) != 0)
-            text_format(&text, "\n[%s]\n", entry->section);
-        section = entry->section;
-        text_format(&text, "%s = ", entry->key);
-        append_value(&text, study, entry);
-        text_append(&text, "\n");
+    char *folder = absolute_data_folder(study);
+    shown.entry = mem_array(shown.count, sizeof *shown.entry);
+    text.failed = !shown.entry;
+    for (size_t i = 0; shown.entry && i < shown.count; i++) {
+        shown.entry[i] = study->config.entry[i];
+        if (folder && !strcmp(shown.entry[i].section, key->section) && !strcmp(shown.entry[i].key, key->name))
+            shown.entry[i].value = folder;
     }
+    text_format(&text, "; The effective configuration of this study, from %s\n\n", study->config.path);
+    if (shown.entry)
+        config_append_text(&shown, &text);
+    free(shown.entry);
+    free(folder);
     return text_take(&text);
 }
 

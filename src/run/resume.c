@@ -1,7 +1,10 @@
 /* Where a study stands: begins an empty store, or brings optimizer and results to where the event log ends. */
-#include <math.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -123,6 +126,29 @@ static nr_status replay(void *context, const struct store_event *event, const st
     return optimizer_tell(search->optimizer, event->trial, trial->value, variance);
 }
 
+/* Deletes checkpoints but those of trials that go on: what a kill left between the record of an end and the deletion, or while
+ * a file was written ("trial-7.safetensors.123.part"). */
+static nr_status sweep_checkpoints(const struct search *search)
+{
+    char *folder = file_join(search->folder, "checkpoints");
+    DIR *directory = folder ? opendir(folder) : NULL;
+    nr_status status = folder ? NR_OK : log_no_memory(search->log, "looking at checkpoints");
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        long long trial = 0;
+        int length = 0;
+        if (sscanf(entry->d_name, "trial-%lld.safetensors%n", &trial, &length) != 1 || length == 0)
+            continue; /* none of ours */
+        bool whole = entry->d_name[length] == '\0' && trial >= 1 && trial <= (long long)search->results.count;
+        enum trial_status state = whole ? search->results.record[trial - 1].status : TRIAL_FAILED;
+        if (state != TRIAL_RUNNING && state != TRIAL_QUEUED)
+            (void)unlinkat(dirfd(directory), entry->d_name, 0); /* the next resume tries again */
+    }
+    if (directory)
+        closedir(directory);
+    free(folder);
+    return status;
+}
+
 /* Trials that were running when the last run ended go on first. Weights without an end in the record are left by a kill between
  * the two: their trial writes them again. */
 static nr_status collect_unfinished(struct search *search)
@@ -170,6 +196,8 @@ nr_status search_restore(struct search *search)
         status = store_elapsed(search->store, &search->spent);
     if (status == NR_OK)
         status = store_events(search->store, 0, replay, search);
+    if (status == NR_OK)
+        status = sweep_checkpoints(search);
     if (status == NR_OK)
         status = collect_unfinished(search);
 end:

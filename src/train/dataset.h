@@ -33,8 +33,10 @@ struct dataset {
  * relative to the file that names it; without it from where dataset_find() finds data.dataset. */
 nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log,
                        struct dataset **out) NR_MUST_CHECK;
-/* The folder of the set: $NASRUN_DATA/NAME, data/NAME of the project, NAME in the installed share; the first that
- * exists, so that a damaged set there is an error and never passed over for another copy. NR_NOT_FOUND says where it
+/* data.folder as a path from here; NULL when the study has none, or out of memory. The caller frees. */
+char *dataset_chosen_folder(const struct study *study) NR_MUST_CHECK;
+/* The folder of the set: $NASRUN_DATA/NAME, data/NAME here, data/NAME of the project that the program was built in or
+ * NAME in the share that it was installed with, NAME where Debian's packages put theirs; the first that exists, so that a damaged set there is an error and never passed over for another copy. NR_NOT_FOUND says where it
  * looked and names tools/get-data. The caller frees *out. */
 nr_status dataset_find(const char *name, struct log *log, char **out) NR_MUST_CHECK;
 /* Reads one part from a folder. Checks magic, dimensions, truncation, trailing bytes, equal counts, and that the

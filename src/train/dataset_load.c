@@ -5,8 +5,11 @@
 #include <string.h>
 
 /* data.folder is relative to the file that names it; on the command line, to the working folder. */
-static char *folder_as_written(const struct setting *setting)
+char *dataset_chosen_folder(const struct study *study)
 {
+    const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
+    if (!setting->text || !*setting->text)
+        return NULL;
     if (*setting->text == '/' || !setting->file || !strchr(setting->file, '/'))
         return file_join(".", setting->text);
     char *beside = file_folder(setting->file), *path = beside ? file_join(beside, setting->text) : NULL;
@@ -14,9 +17,10 @@ static char *folder_as_written(const struct setting *setting)
     return path;
 }
 
-static nr_status chosen_folder(const struct setting *setting, const char *name, struct log *log, char **out)
+static nr_status find_chosen(const struct study *study, const char *name, struct log *log, char **out)
 {
-    char *folder = folder_as_written(setting), *below = folder ? file_join(folder, name) : NULL;
+    const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
+    char *folder = dataset_chosen_folder(study), *below = folder ? file_join(folder, name) : NULL;
     if (!below) {
         free(folder);
         return log_no_memory(log, "looking for the data set");
@@ -43,7 +47,7 @@ nr_status dataset_load(const struct study *study, enum dataset_part part, struct
     const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
     const char *name = study_text(study, KEY_DATASET);
     char *folder = NULL;
-    nr_status status = setting->text && *setting->text ? chosen_folder(setting, name, log, &folder)
+    nr_status status = setting->text && *setting->text ? find_chosen(study, name, log, &folder)
                                                        : dataset_find(name, log, &folder);
     if (status == NR_OK)
         status = dataset_read(name, folder, part, log, out);

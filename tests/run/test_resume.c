@@ -303,6 +303,24 @@ static void finished_study(void **state)
     free(trials);
 }
 
+/* What a kill left among the checkpoints goes with the next resume; what is not ours stays. */
+static void left_checkpoints(void **state)
+{
+    (void)state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", searching_folder("left"));
+    assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=3"), 0);
+    static const char *const left[] = {"trial-2.safetensors", "trial-3.safetensors.99.part", "trial-77.safetensors",
+                                       "notes"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        char path[600];
+        snprintf(path, sizeof path, "%s/runs/small/checkpoints/%s", folder, left[i]);
+        assert_ok(file_replace(path, "", 0, false, NULL));
+    }
+    assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=4"), 0);
+    assert_int_equal(count_files(folder, "runs/small/checkpoints"), 1);
+}
+
 static void more_trials(void **state)
 {
     (void)state;
@@ -330,6 +348,7 @@ int main(int count, char **arguments)
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),  cmocka_unit_test(killed_workers),
         cmocka_unit_test(interrupted_worker), cmocka_unit_test(signals),
+        cmocka_unit_test(left_checkpoints),
         cmocka_unit_test(finished_study), cmocka_unit_test(more_trials), cmocka_unit_test(many_workers),
         cmocka_unit_test(a_trial_that_kills_its_workers),
     };
