@@ -10,8 +10,9 @@ struct extremes {
     int64_t tried, allowed;     /* points looked at (all of a small space, else random ones), and how many are allowed */
 };
 
-/* All points of a space of up to 2,000, else random ones, then coordinate descent on the number of parameters from the best of them. NR_INVALID, with a reason, when
- * no allowed point was found: for a space of up to 100,000 points that is a proof, else a very strong hint. */
+/* All points of a space of up to 2,000, else random ones, then coordinate descent on the number of parameters from the
+ * best of them. NR_INVALID, with a reason, when no allowed point was found: for a space of up to 100,000 points that is
+ * a proof, else a very strong hint. */
 nr_status extremes_find(struct problem *problem, struct log *log, struct extremes *out) NR_MUST_CHECK;
 void extremes_clear(struct extremes *extremes);
 

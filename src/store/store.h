@@ -24,9 +24,9 @@ struct store_study {
     const char *objective[STORE_MAX_VALUES]; /* names in the study's order, NULL after the last; at least one */
     const char *name;
     const char *identity;      /* study_identity(): compared when the study goes on */
-    const char *configuration; /* the file as it was, for people */
+    const char *configuration; /* in force: overrides applied, paths absolute; readers build the study from it */
     const char *version;       /* of the program */
-    const char *device;        /* backend's description */
+    const char *device;        /* the backend's description of it */
     const char *data_name, *data_digest;
     int64_t seed;
 };
