@@ -87,7 +87,7 @@ struct backend {
     /* Logits [count][classes] in evaluation mode; for exports, predictions and tests. */
     nr_status (*predict)(struct trainer *trainer, const struct images *images, const uint32_t *indices,
                          int64_t count, float *logits) NR_MUST_CHECK;
-    nr_status (*read_state)(struct trainer *trainer, struct trial_state *out) NR_MUST_CHECK;  /* out is allocated */
+    nr_status (*read_state)(struct trainer *trainer, struct trial_state *out) NR_MUST_CHECK; /* creates *out */
     nr_status (*write_state)(struct trainer *trainer, const struct trial_state *state) NR_MUST_CHECK;
 };
 

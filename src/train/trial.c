@@ -138,6 +138,7 @@ static nr_status save(struct run *run)
     bool finished = run->checkpoint.epochs == setup->recipe->epochs;
     if (!setup->checkpoint)
         return NR_OK;
+    trial_state_clear(&run->checkpoint.state); /* of the epoch before */
     nr_status status = setup->backend->read_state(run->trainer, &run->checkpoint.state);
     if (status == NR_OK)
         status = checkpoint_write(setup->checkpoint, &run->checkpoint, setup->plan, setup->split, !finished, finished,
@@ -208,9 +209,7 @@ static nr_status start(struct run *run)
                                           .seed = setup->seed,
                                           .trial = setup->trial,
                                           .ranks = 1};
-    nr_status status = trial_state_create(setup->plan, recipe_optimizer_slots(setup->recipe), &run->checkpoint.state);
-    if (status == NR_OK)
-        status = read_checkpoint(run);
+    nr_status status = read_checkpoint(run);
     if (status == NR_OK)
         status = setup->backend->create(setup->device, setup->images, &trainer, &run->trainer);
     if (status == NR_OK && run->checkpoint.epochs > 0)

@@ -25,6 +25,7 @@ struct device {
 
 struct trainer {
     struct device *device;
+    const struct plan *plan;
     struct trial_state state;
     struct progress progress;
 };
@@ -35,6 +36,7 @@ static nr_status fake_create(struct device *device, struct images *images, const
     (void)images;
     struct trainer *trainer = calloc(1, sizeof *trainer);
     trainer->device = device;
+    trainer->plan = setup->plan;
     assert_ok(trial_state_create(setup->plan, recipe_optimizer_slots(setup->recipe), &trainer->state));
     trial_state_initialise(&trainer->state, setup->plan, setup->recipe, setup->seed, setup->trial);
     assert_int_equal(setup->ranks, 1);
@@ -109,6 +111,7 @@ static nr_status fake_evaluate(struct trainer *trainer, const struct images *ima
 
 static nr_status fake_read(struct trainer *trainer, struct trial_state *out)
 {
+    assert_ok(trial_state_create(trainer->plan, trainer->state.slots, out));
     out->step = trainer->state.step;
     memcpy(out->parameter, trainer->state.parameter, (size_t)out->parameters * sizeof(float));
     memcpy(out->buffer, trainer->state.buffer, (size_t)out->buffers * sizeof(float));
