@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -16,6 +17,14 @@ int64_t size_product(int64_t a, int64_t b, int64_t c)
 int64_t shape_size(struct shape shape)
 {
     return size_product(shape.channels, shape.height, shape.width);
+}
+
+const char *builder_given(const struct layer_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->attributes; i++)
+        if (!strcmp(spec->attribute[i].key, name))
+            return spec->attribute[i].value;
+    return NULL;
 }
 
 nr_status builder_refuse(struct builder *builder, const char *format, ...)

@@ -39,6 +39,8 @@ nr_status builder_refuse(struct builder *builder, const char *format, ...) NR_PR
 nr_status builder_add(struct builder *builder, struct plan_layer layer, int64_t macs) NR_MUST_CHECK;
 /* Makes a pending flatten a layer. For operators that tell images from vectors. */
 nr_status builder_settle(struct builder *builder) NR_MUST_CHECK;
+/* What the template says of an attribute, NULL where it says nothing. */
+const char *builder_given(const struct layer_spec *spec, const char *name);
 /* a * b * c, INT64_MAX when that is too large; all of them >= 0. */
 int64_t size_product(int64_t a, int64_t b, int64_t c);
 int64_t shape_size(struct shape shape);

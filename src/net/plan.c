@@ -30,14 +30,6 @@ const char *activation_name(enum activation_kind kind)
     return attribute_specs[ATTR_KIND].choices[kind];
 }
 
-static const char *given_text(const struct layer_spec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->attributes; i++)
-        if (!strcmp(spec->attribute[i].key, name))
-            return spec->attribute[i].value;
-    return NULL;
-}
-
 static nr_status refuse_value(struct builder *builder, const struct attribute_spec *spec, const char *text,
                               enum attribute_outcome outcome, double value)
 {
@@ -57,7 +49,7 @@ static nr_status read_attributes(struct builder *builder, const struct operator_
         const struct operator_attribute *attribute = &spec->attribute[i];
         const struct attribute_spec *kind = &attribute_specs[attribute->id];
         double *value = &builder->value[attribute->id];
-        const char *text = given_text(builder->spec, kind->name);
+        const char *text = builder_given(builder->spec, kind->name);
         *value = attribute->preset == PRESET_VALUE ? attribute->value : (double)NAN;
         if (text) {
             enum attribute_outcome outcome = attribute_value(&builder->scope, kind, text, value);

@@ -178,14 +178,6 @@ static nr_status check_known(const struct check *check, const struct operator_sp
                   suggest(given->key, names, operator->attributes, hint, sizeof hint));
 }
 
-static const char *given_value(const struct layer_spec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->attributes; i++)
-        if (!strcmp(spec->attribute[i].key, name))
-            return spec->attribute[i].value;
-    return NULL;
-}
-
 static nr_status check_attributes(const struct check *check, const struct operator_spec *operator)
 {
     const struct layer_spec *spec = check->spec;
@@ -196,7 +188,7 @@ static nr_status check_attributes(const struct check *check, const struct operat
     }
     for (size_t i = 0; i < operator->attributes; i++) {
         const char *name = attribute_specs[operator->attribute[i].id].name;
-        if (operator->attribute[i].preset == PRESET_REQUIRED && !given_value(spec, name))
+        if (operator->attribute[i].preset == PRESET_REQUIRED && !builder_given(spec, name))
             return refuse(check, "attribute `%s` is missing", name);
     }
     return NR_OK;
@@ -223,7 +215,7 @@ static nr_status check_operator(const struct check *check, enum operator_row row
 {
     const struct layer_spec *spec = check->spec;
     nr_status status = check_attributes(check, &operator_specs[row]);
-    if (status == NR_OK && row == ROW_CONV && !given_value(spec, "channels") && !given_value(spec, "depthwise"))
+    if (status == NR_OK && row == ROW_CONV && !builder_given(spec, "channels") && !builder_given(spec, "depthwise"))
         return refuse(check, "attribute `channels` is missing");
     return status;
 }
@@ -284,7 +276,7 @@ static nr_status check_block(struct check *check)
             continue;
         struct check inside = *check;
         inside.in_block = true;
-        inside.most_repeats = most_repeats(check, given_value(spec, "repeat"));
+        inside.most_repeats = most_repeats(check, builder_given(spec, "repeat"));
         status = check_list(&inside, &network->block[i].layers);
     }
     return status;
