@@ -112,6 +112,8 @@ void batchnorm_forward(const struct batchnorm *norm, const real *x, size_t block
         for (size_t c = 0; c < norm->channels; c++, x += norm->positions * LANES, y += norm->positions * LANES) {
             vec scale = vec_set(norm->scale[c]), shift = vec_set(norm->shift[c]);
             for (size_t i = 0; i < norm->positions; i++) {
+                vec_prefetch(x + i * LANES);
+                vec_prefetch(y + i * LANES);
                 vec value = scale * vec_load(x + i * LANES) + shift;
                 vec_store(y + i * LANES, norm->relu ? vec_max(vec_zero(), value) : value);
             }
@@ -160,6 +162,8 @@ static void gather_plain(const struct source *source, vec *sum, vec *dot)
     vec sums = vec_zero(), dots = vec_zero(), other_sums = vec_zero(), other_dots = vec_zero();
     size_t i = 0;
     for (; i + 2 <= norm->positions; i += 2) {
+        vec_prefetch(source->x + i * LANES);
+        vec_prefetch(source->x + (i + 1) * LANES);
         vec gradient = plain_gradient(source, scale, shift, i), other = plain_gradient(source, scale, shift, i + 1);
         sums += gradient;
         dots += gradient * (vec_load(source->x + i * LANES) - centre);
@@ -192,7 +196,9 @@ VEC_INLINE void gather_windows(const struct source *source, size_t kernel_height
             for (size_t i = 0; i < kernel_height; i++) {
                 for (size_t j = 0; j < kernel_width; j++) {
                     vec part = pooled_gradient(index, i * kernel_width + j, gradient);
-                    dots[i % 2] += part * (vec_load(x + (i * pool->in_width + j) * LANES) - centre);
+                    const real *at = x + (i * pool->in_width + j) * LANES;
+                    vec_prefetch(at);
+                    dots[i % 2] += part * (vec_load(at) - centre);
                 }
             }
         }
@@ -268,8 +274,11 @@ static void backward_plain(const struct source *source, const struct backward_te
     struct source from = *source;
     from.norm = &norm;
     vec scale = vec_set(norm.scale[from.channel]), shift = vec_set(norm.shift[from.channel]);
-    for (size_t i = 0; i < norm.positions; i++)
+    for (size_t i = 0; i < norm.positions; i++) {
+        vec_prefetch(from.x + i * LANES);
+        vec_prefetch(dx + i * LANES);
         vec_store(dx + i * LANES, combine(&local, plain_gradient(&from, scale, shift, i), vec_load(from.x + i * LANES)));
+    }
 }
 
 VEC_INLINE void backward_windows(const struct source *source, size_t kernel_height, size_t kernel_width,
@@ -287,6 +296,8 @@ VEC_INLINE void backward_windows(const struct source *source, size_t kernel_heig
             for (size_t i = 0; i < kernel_height; i++) {
                 for (size_t j = 0; j < kernel_width; j++) {
                     size_t at = (corner + i * pool.in_width + j) * LANES;
+                    vec_prefetch(from.x + at);
+                    vec_prefetch(dx + at);
                     vec_store(dx + at, combine(&local, pooled_gradient(index, i * kernel_width + j, gradient),
                                                vec_load(from.x + at)));
                 }

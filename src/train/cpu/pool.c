@@ -87,6 +87,7 @@ VEC_INLINE vec window_maximum(const struct pool *pool, const real *x, struct spa
     for (size_t h = rows.start; h < rows.end; h++) {
         size_t number = (rows.skipped + h - rows.start) * pool->kernel_width + columns.skipped;
         for (size_t w = columns.start; w < columns.end; w++, number++) {
+            vec_prefetch(x + (h * width + w) * LANES);
             vec value = scale * vec_load(x + (h * width + w) * LANES) + shift;
             vmask larger = vec_greater(value, most);
             most = vec_select(larger, value, most);
