@@ -78,7 +78,7 @@ static struct progress_snapshot snapshot(const struct search *search, const stru
                                       .front = front,
                                       .running = running,
                                       .runnings = count,
-                                      .message = search->stop_asked > 0 ? "stopping at the next step; again: at once"
+                                      .message = search->stopping ? "stopping at the next step; again: at once"
                                                                         : NULL};
 }
 

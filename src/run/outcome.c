@@ -175,7 +175,7 @@ static nr_status requeue(struct search *search, struct record *record)
 {
     record->status = TRIAL_QUEUED;
     nr_status status = store_requeue(search->store, record->trial);
-    return status == NR_OK && search->stop_asked <= 0 ? search_wait_for(search, record->trial) : status;
+    return status == NR_OK && !search->stopping ? search_wait_for(search, record->trial) : status;
 }
 
 nr_status search_on_end(struct search *search, const json_t *message)
@@ -212,7 +212,7 @@ nr_status search_on_lost(struct search *search, int64_t trial, const char *how)
     struct record *record = record_of(search, trial);
     if (!record || record->status != TRIAL_RUNNING)
         return NR_OK;
-    if (search->stop_asked > 0) /* it went with the interrupt: an attempt is not lost by that */
+    if (search->stopping) /* it went with the interrupt: an attempt is not lost by that */
         return requeue(search, record);
     char cause[160];
     snprintf(cause, sizeof cause, "its worker was lost: %s", how);

@@ -1,5 +1,7 @@
 #include "run/preparation.h"
 
+#include <string.h>
+
 nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out)
 {
     *out = (struct preparation){0};
@@ -16,6 +18,17 @@ nr_status preparation_create(const struct study *study, struct log *log, struct 
     if (status != NR_OK)
         preparation_clear(out);
     return status;
+}
+
+nr_status preparation_compare_data(const struct preparation *preparation, const struct store_study *recorded,
+                                   const char *folder, struct log *log)
+{
+    const struct dataset *dataset = preparation->dataset;
+    if (!strcmp(dataset->digest, recorded->data_digest))
+        return NR_OK;
+    log_error(log, "%s: this study was begun with other data: the SHA-256 of %s is %s here, %s was recorded", folder,
+              dataset->name, dataset->digest, recorded->data_digest);
+    return NR_INVALID;
 }
 
 void preparation_clear(struct preparation *preparation)

@@ -5,6 +5,7 @@
 
 #include "run/extremes.h"
 #include "run/problem.h"
+#include "store/store.h"
 #include "train/dataset.h"
 #include "train/split.h"
 
@@ -16,6 +17,9 @@ struct preparation {
 };
 
 nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out) NR_MUST_CHECK;
+/* The images are the ones that the recorded trials saw; NR_INVALID when not. */
+nr_status preparation_compare_data(const struct preparation *preparation, const struct store_study *recorded,
+                                   const char *folder, struct log *log) NR_MUST_CHECK;
 void preparation_clear(struct preparation *preparation);
 
 #endif

@@ -99,18 +99,6 @@ static nr_status begin(struct search *search, const char *configuration)
     return status;
 }
 
-/* The images are the ones that the finished trials saw. */
-static nr_status compare_data(const struct search *search, const struct store_study *recorded)
-{
-    const struct dataset *dataset = search->preparation.dataset;
-    if (!strcmp(dataset->digest, recorded->data_digest))
-        return NR_OK;
-    log_error(search->log,
-              "%s: this study was begun with other data: the SHA-256 of %s is %s here, %s was recorded", search->folder,
-              dataset->name, dataset->digest, recorded->data_digest);
-    return NR_INVALID;
-}
-
 static nr_status replay(void *context, const struct store_event *event, const struct store_trial *trial)
 {
     struct search *search = context;
@@ -187,7 +175,7 @@ nr_status search_restore(struct search *search)
     if (status == NR_OK)
         status = search_compare(search->study, &recorded, search->folder, search->log);
     if (status == NR_OK)
-        status = compare_data(search, &recorded);
+        status = preparation_compare_data(&search->preparation, &recorded, search->folder, search->log);
     if (status == NR_OK)
         status = store_set_configuration(search->store, configuration);
     if (status == NR_OK)

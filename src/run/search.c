@@ -53,7 +53,7 @@ nr_status search_wait_for(struct search *search, int64_t trial)
 
 static bool stopping(const struct search *search)
 {
-    return search->stop_asked > 0;
+    return search->stopping;
 }
 
 /* Workers stop at their next step and keep their checkpoints; the loop ends when the last has answered. */
@@ -62,6 +62,7 @@ static void stop(struct search *search, enum search_end why)
     if (stopping(search))
         return;
     search->end = why;
+    search->stopping = true;
     search->stop_asked = clock_monotonic();
     pool_stop(&search->pool);
 }
@@ -418,10 +419,27 @@ static nr_status verdict(const struct search *search)
     return NR_OK;
 }
 
+/* Workers and later commands read the study from its rendered configuration: a value that was given outside of a file, or a path
+ * made absolute, may be too long for a line there. Better refused now than by every worker. */
+static nr_status check_rendered(const struct search *search)
+{
+    struct study *again;
+    char *configuration = files_render_configuration(search->study);
+    if (!configuration)
+        return log_no_memory(search->log, "rendering the configuration");
+    nr_status status = study_read_text(configuration, "the configuration as recorded", NULL, 0, search->log, &again);
+    if (status == NR_OK)
+        study_destroy(again);
+    free(configuration);
+    return status;
+}
+
 static nr_status run(struct search *search)
 {
     bool shown = false;
     nr_status status = template_check(search->study, search->log);
+    if (status == NR_OK)
+        status = check_rendered(search);
     if (status == NR_OK && !search->options->fresh)
         status = show_if_complete(search, &shown);
     if (status != NR_OK)

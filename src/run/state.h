@@ -30,7 +30,8 @@ struct search {
     double wrote_csv; /* when, monotonic seconds */
     double shown;     /* last redraw, monotonic seconds */
     double suggesting; /* seconds that the optimiser took in this run */
-    double stop_asked; /* monotonic; 0: not stopping */
+    bool stopping;     /* workers were asked to stop */
+    double stop_asked; /* when, monotonic seconds */
     bool exhausted;
     enum search_end end;
 };

@@ -112,7 +112,12 @@ nr_status tester_run(const struct study *study, const char *folder, const struct
         free(front);
         return log_no_memory(log, "testing");
     }
+    struct store_study recorded;
     nr_status status = create(study, folder, log, &tester);
+    if (status == NR_OK)
+        status = store_study(store, &recorded);
+    if (status == NR_OK)
+        status = preparation_compare_data(&tester.preparation, &recorded, folder, log);
     for (size_t i = 0; i < members && status == NR_OK; i++) {
         out[i].record = front[i];
         status = test_trial(&tester, study, &results->record[front[i]], &out[i]);

@@ -1,6 +1,5 @@
 #include "run/worker.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "run/channel.h"
 #include "run/files.h"
@@ -106,13 +106,18 @@ static bool on_epoch(void *context, const struct epoch_metrics *metrics)
 static nr_status keep_weights(struct worker *worker, const char *checkpoint)
 {
     nr_status status = NR_OK;
+    char *content;
+    size_t length;
     char *path = files_weights(worker->folder, worker->trial);
     if (!path)
         return log_no_memory(worker->log, "keeping weights");
     (void)unlink(path); /* left by a kill: the same bits */
-    if (link(checkpoint, path) != 0) {
-        log_error(worker->log, "%s: cannot be made: %s", path, strerror(errno));
-        status = NR_IO;
+    if (link(checkpoint, path) != 0) { /* a file system without hard links: a copy */
+        status = file_read(checkpoint, worker->log, &content, &length);
+        if (status == NR_OK) {
+            status = file_replace(path, content, length, true, worker->log);
+            free(content);
+        }
     }
     free(path);
     return status;

@@ -38,6 +38,10 @@ static const struct bad_case cases_of_configuration[] = {
     {"constraint by override", NULL, NULL, "--set 'constraints.parameters=<= 100'",
      {"for example: --set constraints.parameters is ", "more than 100"}},
     {"folder by override", NULL, NULL, "--set data.folder=nowhere", {"--set data.folder: \"nowhere\"", "no such folder"}},
+    {"override too long for a line", NULL, NULL,
+     "--set 'space.hidden=ordered 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, "
+     "30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56'",
+     {"as recorded", "at most"}},
     {"override of nothing", NULL, NULL, "--set search.methud=bo", {"methud", "method"}},
     {"override without a section", NULL, NULL, "--set trials=3", {"trials=3"}},
     {"not a key = value", "[search]", "[search]\nwhat is this", "", {"small.ini:"}},
@@ -80,7 +84,7 @@ static void expect_nothing_written(const char *folder, const char *name)
 
 static bool expect_refused(const char *folder, const struct bad_case *bad)
 {
-    char arguments[256];
+    char arguments[512];
     bool good = true;
     snprintf(arguments, sizeof arguments, "small.ini %s", bad->arguments);
     int status = searching_run(folder, arguments);
