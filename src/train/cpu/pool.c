@@ -187,8 +187,44 @@ static void average_plane(const struct pool *pool, const real *x, real scale_of,
     }
 }
 
+/* Every input in exactly one window. */
+static bool windows_tile(const struct pool *pool)
+{
+    return !pool->pad_top && !pool->pad_left && pool->out_height * pool->kernel_height == pool->in_height &&
+           pool->out_width * pool->kernel_width == pool->in_width &&
+           (pool->out_height == 1 || pool->stride == pool->kernel_height) &&
+           (pool->out_width == 1 || pool->stride == pool->kernel_width);
+}
+
+/* Of windows that tile the plane: each element is written once, nothing is read back. */
+VEC_INLINE void average_tiles_backward(const struct pool *shared, size_t kernel_height, size_t kernel_width,
+                                       const uint16_t *trace, const real *dy, real *dv)
+{
+    const struct pool pool = *shared;
+    vec share = vec_set(1 / (real)(kernel_height * kernel_width));
+    for (size_t a = 0; a < pool.out_height; a++) {
+        for (size_t b = 0; b < pool.out_width; b++, dy += LANES) {
+            vec gradient = vec_load(dy) * share;
+            for (size_t i = 0; i < kernel_height; i++) {
+                for (size_t j = 0; j < kernel_width; j++) {
+                    size_t at = (a * kernel_height + i) * pool.in_width + b * kernel_width + j;
+                    vec_store(dv + at * LANES,
+                              pool.relu ? vec_keep(vmask_from_bits(trace[at]), gradient) : gradient);
+                }
+            }
+        }
+    }
+}
+
 static void average_plane_backward(const struct pool *pool, const uint16_t *trace, const real *dy, real *dv)
 {
+    if (windows_tile(pool)) {
+        if (pool->kernel_height == 2 && pool->kernel_width == 2)
+            average_tiles_backward(pool, 2, 2, trace, dy, dv);
+        else
+            average_tiles_backward(pool, pool->kernel_height, pool->kernel_width, trace, dy, dv);
+        return;
+    }
     size_t positions = pool->in_height * pool->in_width;
     vec share = vec_set(1 / (real)(pool->kernel_height * pool->kernel_width));
     clear(dv, positions);
