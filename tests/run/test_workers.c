@@ -49,6 +49,7 @@ static void any_descriptor(void **state)
     int saved[] = {fcntl(WORKER_SOCKET, F_DUPFD_CLOEXEC, 20), fcntl(WORKER_DATA, F_DUPFD_CLOEXEC, 20)};
     assert_ok(dataset_read("tiny", test_source("data/tiny"), DATASET_TRAIN, NULL, &dataset));
     int data = fcntl(dataset->descriptor, F_DUPFD, 10);
+    dataset_destroy(dataset); /* the memory lives as long as a descriptor of it */
     const int places[] = {WORKER_SOCKET, WORKER_DATA, data};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (places[i] != data)
