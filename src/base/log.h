@@ -16,7 +16,8 @@ struct log;
 nr_status log_create(FILE *console, enum log_level console_level, struct log **out) NR_MUST_CHECK;
 /* Adds a file that gets every message with time and level; appended to, flushed per message. */
 nr_status log_add_file(struct log *log, const char *path) NR_MUST_CHECK;
-/* Calls `before` ahead of every message on the console: a display in the same terminal takes itself away. NULL: none. */
+/* Calls `before` ahead of every message on the console: a display in the same terminal takes itself away. NULL: none.
+ */
 void log_before_console(struct log *log, void (*before)(void *context), void *context);
 /* Keeps messages (errors and warnings) as text, one per line; log_text() shows them. For tests and for workers
  * that send the reason of a failure to the driver. */

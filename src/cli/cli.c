@@ -12,12 +12,15 @@
 
 enum { OPTION_SET = 256, OPTION_OUT, OPTION_FRESH, OPTION_JSON, OPTION_CSV, OPTION_DEVICE };
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},          {"quiet", no_argument, NULL, 'q'},
-    {"set", required_argument, NULL, OPTION_SET}, {"out", required_argument, NULL, OPTION_OUT},
-    {"fresh", no_argument, NULL, OPTION_FRESH},   {"json", no_argument, NULL, OPTION_JSON},
-    {"csv", no_argument, NULL, OPTION_CSV},       {"device", required_argument, NULL, OPTION_DEVICE},
-    {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
+                                             {"quiet", no_argument, NULL, 'q'},
+                                             {"set", required_argument, NULL, OPTION_SET},
+                                             {"out", required_argument, NULL, OPTION_OUT},
+                                             {"fresh", no_argument, NULL, OPTION_FRESH},
+                                             {"json", no_argument, NULL, OPTION_JSON},
+                                             {"csv", no_argument, NULL, OPTION_CSV},
+                                             {"device", required_argument, NULL, OPTION_DEVICE},
+                                             {NULL, 0, NULL, 0}};
 
 static unsigned option_flag(int option)
 {
@@ -140,8 +143,8 @@ static nr_status unknown_command(struct cli *cli, const char *name)
     return NR_INVALID;
 }
 
-/* A first argument that is no command is a configuration to search: a file, or at least named like one. Options may stand before
- * it, so it is looked for among all arguments. */
+/* A first argument that is no command is a configuration to search: a file, or at least named like one. Options may
+ * stand before it, so it is looked for among all arguments. */
 static bool names_configuration(int count, char **arguments)
 {
     for (int i = 1; i < count; i++) {

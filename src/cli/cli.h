@@ -1,7 +1,7 @@
 /* The command line: one command per file, each thin, found in one table (commands.c).
  *
- * A command gets its options parsed and a log that writes to standard error; it returns a status, which status_exit() turns
- * into the exit status of the program. */
+ * A command gets its options parsed and a log that writes to standard error; it returns a status, which status_exit()
+ * turns into the exit status of the program. */
 #ifndef NASRUN_CLI_CLI_H
 #define NASRUN_CLI_CLI_H
 
@@ -15,11 +15,11 @@
 
 /* Which options a command takes, as bits; -h and --help are understood by all. */
 enum cli_flag {
-    CLI_SET = 1 << 0,   /* --set section.key=value, any number */
-    CLI_OUT = 1 << 1,   /* --out DIR */
-    CLI_QUIET = 1 << 2, /* -q, --quiet */
-    CLI_FRESH = 1 << 3, /* --fresh */
-    CLI_TABLE = 1 << 4, /* --json, --csv */
+    CLI_SET = 1 << 0,    /* --set section.key=value, any number */
+    CLI_OUT = 1 << 1,    /* --out DIR */
+    CLI_QUIET = 1 << 2,  /* -q, --quiet */
+    CLI_FRESH = 1 << 3,  /* --fresh */
+    CLI_TABLE = 1 << 4,  /* --json, --csv */
     CLI_DEVICE = 1 << 5, /* --device NAME */
 };
 
@@ -40,12 +40,12 @@ struct cli {
 
 struct command {
     const char *name;
-    const char *synopsis;        /* arguments, "[STUDY]" */
-    const char *help;            /* one line */
-    const char *details;         /* paragraphs for `nasrun help NAME`, or NULL */
-    unsigned flags;              /* enum cli_flag */
-    int fewest, most;            /* arguments */
-    bool hidden;                 /* for our own use */
+    const char *synopsis; /* arguments, "[STUDY]" */
+    const char *help;     /* one line */
+    const char *details;  /* paragraphs for `nasrun help NAME`, or NULL */
+    unsigned flags;       /* enum cli_flag */
+    int fewest, most;     /* arguments */
+    bool hidden;          /* for our own use */
     nr_status (*run)(struct cli *cli);
 };
 

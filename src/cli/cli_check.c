@@ -61,9 +61,10 @@ static nr_status print_network(FILE *out, const struct problem *problem, const c
         return status;
     plan_append_summary(plan, &text);
     double memory = problem_exact("memory", plan, &recipe);
-    fprintf(out, "\n%-11s %s\n            %" PRId64 " parameters, %" PRId64 " MACs an image, %.1f MiB to train with batch %"
-                 PRId64 "\n", which, text.data ? text.data : "", plan->parameters, plan->macs, memory / 1048576,
-            recipe.batch_size);
+    fprintf(out,
+            "\n%-11s %s\n            %" PRId64 " parameters, %" PRId64
+            " MACs an image, %.1f MiB to train with batch %" PRId64 "\n",
+            which, text.data ? text.data : "", plan->parameters, plan->macs, memory / 1048576, recipe.batch_size);
     describe_layers(out, plan);
     text_clear(&text);
     plan_destroy(plan);
@@ -98,8 +99,9 @@ static nr_status explain(FILE *out, const struct study *study, const struct prep
     const struct split *split = preparation->split;
     fprintf(out, "%s: study \"%s\", %" PRId64 " trials, seed %" PRIu64 "\n", study->config.path,
             study_text(study, KEY_STUDY_NAME), study_int(study, KEY_TRIALS, NULL), study_seed(study));
-    fprintf(out, "\nData        %s: %" PRId64 " images %" PRId64 "x%" PRId64 "x%" PRId64 ", %" PRId64
-                 " classes; %" PRId64 " train, %" PRId64 " validate\n",
+    fprintf(out,
+            "\nData        %s: %" PRId64 " images %" PRId64 "x%" PRId64 "x%" PRId64 ", %" PRId64 " classes; %" PRId64
+            " train, %" PRId64 " validate\n",
             dataset->name, dataset->count, dataset->shape.channels, dataset->shape.height, dataset->shape.width,
             dataset->classes, split->trainings, split->validations);
     print_space(out, &study->space);

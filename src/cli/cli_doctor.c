@@ -41,7 +41,8 @@ static bool check_special(struct log *log, struct text *found)
     return fabs(value - 0.05614099274382258) < 1e-15;
 }
 
-/* A Hilbert matrix is nearly singular: its Cholesky factor shows a broken LAPACK at once. det = product of the squares. */
+/* A Hilbert matrix is nearly singular: its Cholesky factor shows a broken LAPACK at once. det = product of the squares.
+ */
 static bool check_lapack(struct log *log, struct text *found)
 {
     enum { N = 6 };
@@ -122,8 +123,8 @@ static void find_data(FILE *out, const char *name)
 
 nr_status command_doctor(struct cli *cli)
 {
-    static const struct check checks[] = {{"device", check_device},   {"random", check_random},
-                                          {"special", check_special}, {"lapack", check_lapack},
+    static const struct check checks[] = {{"device", check_device},     {"random", check_random},
+                                          {"special", check_special},   {"lapack", check_lapack},
                                           {"training", check_training}, {"store", check_store}};
     static const char *const sets[] = {"mnist", "fashion-mnist", "mnist-5k", "tiny"};
     int failed = 0;

@@ -21,20 +21,23 @@ static const struct {
 
 static void print_overview(FILE *stream)
 {
-    fprintf(stream, "nasrun searches for networks that are worth their size: it trains candidates itself and leaves a Pareto\n"
-                    "front of accuracy against size.\n\n"
-                    "  nasrun CONFIG.ini        run the search; said again, it goes on\n\n"
-                    "Commands:\n");
+    fprintf(stream,
+            "nasrun searches for networks that are worth their size: it trains candidates itself and leaves a Pareto\n"
+            "front of accuracy against size.\n\n"
+            "  nasrun CONFIG.ini        run the search; said again, it goes on\n\n"
+            "Commands:\n");
     for (const struct command *command = commands; command->name; command++) {
         char usage[64];
         snprintf(usage, sizeof usage, "%s %s", command->name, command->synopsis);
         if (!command->hidden)
             fprintf(stream, "  %-24s %s\n", usage, command->help);
     }
-    fprintf(stream, "\nSTUDY is a study's folder, a name under runs/, or its configuration file; the newest one when left out.\n"
-                    "Exit status: 0 ended as asked; 1 no finished trial, or too many failures; 2 bad usage or bad input\n"
-                    "(nothing written); 3 a device, folder or store failed while running (say it again to go on);\n"
-                    "130 interrupted (say it again to go on).\n");
+    fprintf(
+        stream,
+        "\nSTUDY is a study's folder, a name under runs/, or its configuration file; the newest one when left out.\n"
+        "Exit status: 0 ended as asked; 1 no finished trial, or too many failures; 2 bad usage or bad input\n"
+        "(nothing written); 3 a device, folder or store failed while running (say it again to go on);\n"
+        "130 interrupted (say it again to go on).\n");
 }
 
 nr_status cli_help_print(FILE *stream, const struct command *command)

@@ -1,7 +1,7 @@
 /* The language of [network] and [block NAME]: which operators there are and which attributes they take.
  *
- * One table, from which templates are checked, presets are taken and the layers of `nasrun help config` are printed. A new
- * operator is a row here, a function in layers.c that gives its shapes, and its mathematics in every backend. */
+ * One table, from which templates are checked, presets are taken and the layers of `nasrun help config` are printed. A
+ * new operator is a row here, a function in layers.c that gives its shapes, and its mathematics in every backend. */
 #ifndef NASRUN_NET_OPERATORS_H
 #define NASRUN_NET_OPERATORS_H
 

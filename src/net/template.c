@@ -91,7 +91,8 @@ static bool dimension_fits(const struct dimension *dimension, const struct attri
 }
 
 /* ": dropout (line 12) goes from 0 to 1.5", ": kernel (line 9) can be many" */
-static const char *misfit(const struct dimension *dimension, const struct attribute_spec *spec, char *buffer, size_t size)
+static const char *misfit(const struct dimension *dimension, const struct attribute_spec *spec, char *buffer,
+                          size_t size)
 {
     double value;
     for (size_t i = 0; i < dimension->levels; i++) {

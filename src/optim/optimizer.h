@@ -1,11 +1,10 @@
 /* The search loop's brain: told results, asked for points. Sees points and numbers only.
  *
  * A suggestion is a pure function of the configuration, the seed and the calls made before it in order (tell, pend,
- * fail, suggest, restore). Fitted hyper-parameters and the place in the Sobol sequence leave as text with the suggestion
- * that changed them, are recorded by the caller as part of the event, and come back by optimizer_restore() when a study
- * is resumed: then resume and replay decide alike.
- * Cost: telling is O(1); a suggestion takes milliseconds at 50 results and tens of them at 250, besides the calls of
- * the problem's `admit`, some 2,000 each. */
+ * fail, suggest, restore). Fitted hyper-parameters and the place in the Sobol sequence leave as text with the
+ * suggestion that changed them, are recorded by the caller as part of the event, and come back by optimizer_restore()
+ * when a study is resumed: then resume and replay decide alike. Cost: telling is O(1); a suggestion takes milliseconds
+ * at 50 results and tens of them at 250, besides the calls of the problem's `admit`, some 2,000 each. */
 #ifndef NASRUN_OPTIM_OPTIMIZER_H
 #define NASRUN_OPTIM_OPTIMIZER_H
 

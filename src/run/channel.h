@@ -22,7 +22,8 @@ struct channel {
     struct text received; /* bytes that are no whole line yet */
 };
 
-/* Takes a reference away from `message`, also on failure. Blocks until it is sent; NR_IO when the other side is gone. */
+/* Takes a reference away from `message`, also on failure. Blocks until it is sent; NR_IO when the other side is gone.
+ */
 nr_status channel_send(struct channel *channel, json_t *message) NR_MUST_CHECK;
 /* The next whole message if one has arrived; NR_NOT_FOUND when none has (never blocks on a readable socket);
  * NR_IO at the end of file or for a line that is no object. The caller drops the reference. */
@@ -32,7 +33,7 @@ void channel_close(struct channel *channel);
 /* A number that may be NaN (null in JSON). */
 json_t *channel_real(double value);
 double channel_get_real(const json_t *message, const char *key);
-int64_t channel_get_int(const json_t *message, const char *key);  /* 0 when absent */
+int64_t channel_get_int(const json_t *message, const char *key);      /* 0 when absent */
 const char *channel_get_text(const json_t *message, const char *key); /* "" when absent */
 
 #endif

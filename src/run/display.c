@@ -21,7 +21,8 @@ void search_announce(const struct search *search)
              preparation->dataset->digest);
     if (search->options->quiet)
         return;
-    fprintf(search->options->out, "%s: %" PRId64 " trials on %zu worker%s, %s: %" PRId64 " images train, %" PRId64 " validate\n",
+    fprintf(search->options->out,
+            "%s: %" PRId64 " trials on %zu worker%s, %s: %" PRId64 " images train, %" PRId64 " validate\n",
             study_text(search->study, KEY_STUDY_NAME), study_int(search->study, KEY_TRIALS, NULL), search->pool.count,
             search->pool.count == 1 ? "" : "s", preparation->dataset->name, preparation->split->trainings,
             preparation->split->validations);
@@ -36,7 +37,8 @@ nr_status search_summarise(const struct search *search)
     nr_status status = front_compute(&search->results, search->log, &front);
     if (status != NR_OK)
         return status;
-    bool more = search->end != SEARCH_EXHAUSTED && search->end != SEARCH_FAILURES; /* trials would change nothing there */
+    bool more =
+        search->end != SEARCH_EXHAUSTED && search->end != SEARCH_FAILURES; /* trials would change nothing there */
     struct summary summary = {.results = &search->results,
                               .front = &front,
                               .reason = search_end_text(search->end),
@@ -78,8 +80,7 @@ static struct progress_snapshot snapshot(const struct search *search, const stru
                                       .front = front,
                                       .running = running,
                                       .runnings = count,
-                                      .message = search->stopping ? "stopping at the next step; again: at once"
-                                                                        : NULL};
+                                      .message = search->stopping ? "stopping at the next step; again: at once" : NULL};
 }
 
 /* `ended`: the trial that this is about, NULL for a mere redraw. A display that cannot be made is not shown. */

@@ -11,16 +11,16 @@ enum { RANDOM_POINTS = 2000, VALUES_PER_DIMENSION = 64, PROOF = 100000 };
 
 struct descent {
     struct problem *problem;
-    double sign;             /* +1: fewest parameters, -1: most */
+    double sign;              /* +1: fewest parameters, -1: most */
     bool ignores_constraints; /* to reach the allowed region from outside */
-    double *raw;   /* the point in hand, values of inactive dimensions included */
-    double *point; /* the same made canonical */
+    double *raw;              /* the point in hand, values of inactive dimensions included */
+    double *point;            /* the same made canonical */
     double *best_raw;
     double best; /* sign * parameters; infinity before the first */
 };
 
-/* sign * parameters of a raw point, which is left canonical in descent->point; infinity where there is no network or it is not
- * allowed. */
+/* sign * parameters of a raw point, which is left canonical in descent->point; infinity where there is no network or it
+ * is not allowed. */
 static double measure(const struct descent *descent, const double *raw, struct text *reason)
 {
     struct problem unconstrained = *descent->problem;
@@ -60,8 +60,8 @@ static double nth_value(const struct dimension *dimension, int v, int values)
     return dimension_value(dimension, (size_t)(v * (size - 1) / (values - 1)));
 }
 
-/* One value of one dimension after another, until nothing improves: networks grow monotonically in nearly every dimension, so
- * that few rounds suffice. */
+/* One value of one dimension after another, until nothing improves: networks grow monotonically in nearly every
+ * dimension, so that few rounds suffice. */
 static void descend(struct descent *descent)
 {
     const struct space *space = &descent->problem->study->space;
@@ -224,8 +224,8 @@ nr_status extremes_find(struct problem *problem, struct log *log, struct extreme
     struct descent smallest, largest;
     bool complete = descent_create(&smallest, problem, 1);
     complete = descent_create(&largest, problem, -1) && complete && extremes.smallest && extremes.largest;
-    nr_status status = complete ? find(&smallest, &largest, log, &extremes)
-                                : log_no_memory(log, "looking for the smallest network");
+    nr_status status =
+        complete ? find(&smallest, &largest, log, &extremes) : log_no_memory(log, "looking for the smallest network");
     descent_clear(&smallest);
     descent_clear(&largest);
     if (status == NR_OK)

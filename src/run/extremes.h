@@ -1,5 +1,5 @@
-/* The smallest and the largest network of a space, and whether any point is allowed at all. Computed once, before a search
- * writes anything, and by `nasrun check`. */
+/* The smallest and the largest network of a space, and whether any point is allowed at all. Computed once, before a
+ * search writes anything, and by `nasrun check`. */
 #ifndef NASRUN_RUN_EXTREMES_H
 #define NASRUN_RUN_EXTREMES_H
 
@@ -7,7 +7,7 @@
 
 struct extremes {
     double *smallest, *largest; /* points, by number of parameters; [space.count] each */
-    int64_t tried, allowed;     /* points looked at (all of a small space, else random ones), and how many are allowed */
+    int64_t tried, allowed; /* points looked at (all of a small space, else random ones), and how many are allowed */
 };
 
 /* All points of a space of up to 2,000, else random ones, then coordinate descent on the number of parameters from the

@@ -50,8 +50,8 @@ static bool is_later(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
 }
 
-/* When a search last wrote: the log is written as things happen, the database may keep them in its WAL. False where there is no
- * study. */
+/* When a search last wrote: the log is written as things happen, the database may keep them in its WAL. False where
+ * there is no study. */
 static bool last_written(const char *folder, struct timespec *out)
 {
     struct stat database, log;
@@ -137,8 +137,10 @@ nr_status files_find_study(const char *study, struct log *log, char **folder)
     if (!found)
         return log_no_memory(log, "looking for a study");
     if (!holds_study(found)) {
-        log_error(log, "%s: no such study: expected a study's folder, a name under %s/, or a configuration that was run "
-                       "(there is no %s/%s)", study, runs, found, STUDY_DATABASE);
+        log_error(log,
+                  "%s: no such study: expected a study's folder, a name under %s/, or a configuration that was run "
+                  "(there is no %s/%s)",
+                  study, runs, found, STUDY_DATABASE);
         free(found);
         return NR_NOT_FOUND;
     }

@@ -18,8 +18,8 @@ char *files_weights(const char *folder, int64_t trial) NR_MUST_CHECK;    /* FOLD
 /* runs/<study name>; the caller frees. */
 char *files_default_folder(const struct study *study) NR_MUST_CHECK;
 
-/* The folder of STUDY as a person wrote it: a study's folder or the study.db in it, a name under runs/, a configuration file (its study's
- * folder under runs/), or NULL for the newest under runs/. NR_NOT_FOUND says what was looked for. */
+/* The folder of STUDY as a person wrote it: a study's folder or the study.db in it, a name under runs/, a configuration
+ * file (its study's folder under runs/), or NULL for the newest under runs/. NR_NOT_FOUND says what was looked for. */
 nr_status files_find_study(const char *study, struct log *log, char **folder) NR_MUST_CHECK;
 
 /* The study as recorded in a folder's store: its effective configuration, read again. */

@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* OpenBLAS starts threads before main(), which block nothing: the kernel hands them what the main thread blocks, and the
- * default action would end the process. So they send it on to the main thread, whose id is the process's; the handler
- * needs no global for that. */
+/* OpenBLAS starts threads before main(), which block nothing: the kernel hands them what the main thread blocks, and
+ * the default action would end the process. So they send it on to the main thread, whose id is the process's; the
+ * handler needs no global for that. */
 static void forward(int number)
 {
     pid_t process = getpid();

@@ -155,8 +155,8 @@ static nr_status retry(struct search *search, struct record *record, const char 
     return status == NR_OK ? search_wait_for(search, record->trial) : status;
 }
 
-/* After the outcome was recorded: what follows from it when the trial has ended. The checkpoint goes last of what a kill could
- * leave behind, so that a trial whose end is not on record still has it. */
+/* After the outcome was recorded: what follows from it when the trial has ended. The checkpoint goes last of what a
+ * kill could leave behind, so that a trial whose end is not on record still has it. */
 static nr_status settle(struct search *search, const struct record *record)
 {
     if (record->status != TRIAL_DONE && record->status != TRIAL_FAILED)
@@ -170,7 +170,8 @@ static nr_status settle(struct search *search, const struct record *record)
     return search_write_tables(search, false);
 }
 
-/* A trial that was told to stop. When the search was not, a signal met the worker alone: the trial goes on elsewhere. */
+/* A trial that was told to stop. When the search was not, a signal met the worker alone: the trial goes on elsewhere.
+ */
 static nr_status requeue(struct search *search, struct record *record)
 {
     record->status = TRIAL_QUEUED;

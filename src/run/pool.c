@@ -48,8 +48,8 @@ nr_status pool_create(size_t count, const char *program, const char *log_path, c
     return NR_OK;
 }
 
-/* The child gets the socket and the data set at fixed descriptors, the log as standard output and error, and one thread per
- * library: a trial is single-threaded. It stays in this process group. */
+/* The child gets the socket and the data set at fixed descriptors, the log as standard output and error, and one thread
+ * per library: a trial is single-threaded. It stays in this process group. */
 static int spawn(const struct pool *pool, int socket, int data, pid_t *process)
 {
     posix_spawn_file_actions_t actions;

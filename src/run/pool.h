@@ -15,7 +15,7 @@ struct pool_worker {
     enum worker_state state;
     pid_t process;
     struct channel channel;
-    int64_t trial; /* 0: none */
+    int64_t trial;   /* 0: none */
     char device[96]; /* what it trains on, as its backend describes it: instruction set, library versions */
 };
 
@@ -27,7 +27,7 @@ struct pool {
     const char *log_path;      /* gets their standard error */
     const char *configuration; /* as files_render_configuration() */
     const char *folder;
-    int data; /* descriptor of the data set's shared memory */
+    int data;                /* descriptor of the data set's shared memory */
     int starts_without_work; /* workers in a row that died before they were ready */
 };
 
@@ -45,15 +45,17 @@ size_t pool_busy(const struct pool *pool);
 void pool_train(struct pool_worker *worker, int64_t trial, const char *point);
 void pool_stop(struct pool *pool); /* asks every busy worker to stop at the next step */
 
-/* Waits up to `milliseconds` for a message or a signal on `signals` (a signalfd, may be -1). Calls back for everything that
- * has come. `gone` reports the end of a worker's process: how it ended in words, and the trial that it leaves behind (0: none). */
+/* Waits up to `milliseconds` for a message or a signal on `signals` (a signalfd, may be -1). Calls back for everything
+ * that has come. `gone` reports the end of a worker's process: how it ended in words, and the trial that it leaves
+ * behind (0: none). */
 struct pool_events {
     nr_status (*message)(void *context, struct pool_worker *worker, const json_t *message);
     nr_status (*gone)(void *context, int64_t trial, const char *how);
     void (*signal)(void *context);
     void *context;
 };
-nr_status pool_receive(struct pool *pool, int signals, int milliseconds, const struct pool_events *events) NR_MUST_CHECK;
+nr_status pool_receive(struct pool *pool, int signals, int milliseconds,
+                       const struct pool_events *events) NR_MUST_CHECK;
 
 /* Closes the sockets, waits for the workers to leave (kills those that do not within a few seconds). */
 void pool_clear(struct pool *pool);

@@ -1,5 +1,5 @@
-/* What is checked and loaded before a search, or a command that needs the networks of a study, touches anything: operators, the
- * data set, the split, whether any point is allowed. Bad input ends here, with nothing written. */
+/* What is checked and loaded before a search, or a command that needs the networks of a study, touches anything:
+ * operators, the data set, the split, whether any point is allowed. Bad input ends here, with nothing written. */
 #ifndef NASRUN_RUN_PREPARATION_H
 #define NASRUN_RUN_PREPARATION_H
 

@@ -1,5 +1,5 @@
-/* What the optimiser must know of the world and may not include: which points are allowed, what their networks cost, and
- * which are the same. Made once per search; admits some thousand points per suggestion. */
+/* What the optimiser must know of the world and may not include: which points are allowed, what their networks cost,
+ * and which are the same. Made once per search; admits some thousand points per suggestion. */
 #ifndef NASRUN_RUN_PROBLEM_H
 #define NASRUN_RUN_PROBLEM_H
 
@@ -20,8 +20,8 @@ void problem_init(struct problem *problem, const struct study *study, struct sha
                   int64_t training_images);
 optim_admit problem_admit;
 
-/* Plan and recipe of a point. NR_INFEASIBLE, with the reason appended to `reason` (may be NULL), where there is no network or
- * a constraint does not hold. */
+/* Plan and recipe of a point. NR_INFEASIBLE, with the reason appended to `reason` (may be NULL), where there is no
+ * network or a constraint does not hold. */
 nr_status problem_plan(const struct problem *problem, const double *point, struct text *reason, struct plan **plan,
                        struct recipe *recipe) NR_MUST_CHECK;
 /* "parameters", "macs" or "memory" of a network; NaN for a name that is no exact quantity. */

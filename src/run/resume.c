@@ -50,10 +50,11 @@ nr_status search_compare(const struct study *study, const struct store_study *re
     }
     char *now = first_difference(identity, recorded->identity);
     char *before = first_difference(recorded->identity, identity);
-    log_error(log,
-              "%s holds a study of another configuration: it has \"%s\", %s has \"%s\". Only [run] and study.trials may "
-              "change; use --fresh to move the old run aside, or --out for another folder",
-              folder, before ? before : "(nothing there)", study->config.path, now ? now : "(nothing there)");
+    log_error(
+        log,
+        "%s holds a study of another configuration: it has \"%s\", %s has \"%s\". Only [run] and study.trials may "
+        "change; use --fresh to move the old run aside, or --out for another folder",
+        folder, before ? before : "(nothing there)", study->config.path, now ? now : "(nothing there)");
     free(before);
     free(now);
     free(identity);
@@ -114,8 +115,8 @@ static nr_status replay(void *context, const struct store_event *event, const st
     return optimizer_tell(search->optimizer, event->trial, trial->value, variance);
 }
 
-/* Deletes checkpoints but those of trials that go on: what a kill left between the record of an end and the deletion, or while
- * a file was written ("trial-7.safetensors.123.part"). */
+/* Deletes checkpoints but those of trials that go on: what a kill left between the record of an end and the deletion,
+ * or while a file was written ("trial-7.safetensors.123.part"). */
 static nr_status sweep_checkpoints(const struct search *search)
 {
     char *folder = file_join(search->folder, "checkpoints");
@@ -137,8 +138,8 @@ static nr_status sweep_checkpoints(const struct search *search)
     return status;
 }
 
-/* Trials that were running when the last run ended go on first. Weights without an end in the record are left by a kill between
- * the two: their trial writes them again. */
+/* Trials that were running when the last run ended go on first. Weights without an end in the record are left by a kill
+ * between the two: their trial writes them again. */
 static nr_status collect_unfinished(struct search *search)
 {
     nr_status status = NR_OK;

@@ -101,9 +101,8 @@ static nr_status suggest(struct search *search, int64_t *trial)
                               .started = NAN,
                               .ended = NAN};
     for (size_t i = 0; i < STORE_MAX_VALUES; i++)
-        row.value[i] = i < search->study->objectives
-                           ? problem_exact(search->study->objective[i].name, plan, &recipe)
-                           : NAN;
+        row.value[i] =
+            i < search->study->objectives ? problem_exact(search->study->objective[i].name, plan, &recipe) : NAN;
     status = point.failed || summary.failed ? log_no_memory(search->log, "recording a suggestion") : NR_OK;
     if (status == NR_OK)
         status = store_suggest(search->store, &row);
@@ -239,8 +238,7 @@ static nr_status loop(struct search *search, int signals)
 /* Whether there is nothing left to do for a study that was run before. */
 static bool complete(const struct search *search, const char *end)
 {
-    size_t unfinished =
-        results_count(&search->results, TRIAL_QUEUED) + results_count(&search->results, TRIAL_RUNNING);
+    size_t unfinished = results_count(&search->results, TRIAL_QUEUED) + results_count(&search->results, TRIAL_RUNNING);
     double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
     if (unfinished == 0 && (int64_t)search->results.count >= study_int(search->study, KEY_TRIALS, NULL))
         return true;
@@ -286,8 +284,8 @@ static nr_status show_if_complete(struct search *search, bool *shown)
     return status == NR_NOT_FOUND ? NR_OK : status;
 }
 
-/* --fresh: an old run is kept beside. Only a study is moved, whatever else a mistyped --out may name, and only one that nobody
- * runs: its driver would go on in the folder of the new one. */
+/* --fresh: an old run is kept beside. Only a study is moved, whatever else a mistyped --out may name, and only one that
+ * nobody runs: its driver would go on in the folder of the new one. */
 static nr_status move_old_run(const struct search *search)
 {
     char *moved, *database = file_join(search->folder, STUDY_DATABASE);
@@ -324,8 +322,8 @@ static nr_status open_folder(struct search *search)
     }
     char *path = file_join(search->folder, STUDY_DATABASE);
     if (status == NR_OK)
-        status = path ? store_open(path, false, search->log, &search->store)
-                      : log_no_memory(search->log, search->folder);
+        status =
+            path ? store_open(path, false, search->log, &search->store) : log_no_memory(search->log, search->folder);
     if (status == NR_OK)
         status = store_lock(search->store);
     free(path);
@@ -419,8 +417,8 @@ static nr_status verdict(const struct search *search)
     return NR_OK;
 }
 
-/* Workers and later commands read the study from its rendered configuration: a value that was given outside of a file, or a path
- * made absolute, may be too long for a line there. Better refused now than by every worker. */
+/* Workers and later commands read the study from its rendered configuration: a value that was given outside of a file,
+ * or a path made absolute, may be too long for a line there. Better refused now than by every worker. */
 static nr_status check_rendered(const struct search *search)
 {
     struct study *again;
@@ -468,8 +466,7 @@ nr_status search_run(const struct study *study, const struct search_options *opt
     struct search search = {.study = study,
                             .options = options,
                             .log = options->log,
-                            .folder = options->folder ? mem_copy_string(options->folder)
-                                                      : files_default_folder(study),
+                            .folder = options->folder ? mem_copy_string(options->folder) : files_default_folder(study),
                             .results.study = study,
                             .began = clock_monotonic(),
                             .end = SEARCH_TRIALS};

@@ -25,10 +25,10 @@ struct search {
     size_t waitings, waiting_capacity;
     int64_t *kept; /* trials whose weights lie in the folder */
     size_t kepts, kept_capacity;
-    double began;     /* this run, monotonic seconds */
-    double spent;     /* earlier runs of the study, seconds */
-    double wrote_csv; /* when, monotonic seconds */
-    double shown;     /* last redraw, monotonic seconds */
+    double began;      /* this run, monotonic seconds */
+    double spent;      /* earlier runs of the study, seconds */
+    double wrote_csv;  /* when, monotonic seconds */
+    double shown;      /* last redraw, monotonic seconds */
     double suggesting; /* seconds that the optimiser took in this run */
     bool stopping;     /* workers were asked to stop */
     double stop_asked; /* when, monotonic seconds */
@@ -40,8 +40,8 @@ struct search {
 double search_elapsed(const struct search *search);
 nr_status search_wait_for(struct search *search, int64_t trial) NR_MUST_CHECK; /* queues it for a worker */
 
-/* resume.c: an empty store begins, a used one must hold the same study; then optimizer and results are brought to where the
- * event log ends, and unfinished trials wait. */
+/* resume.c: an empty store begins, a used one must hold the same study; then optimizer and results are brought to where
+ * the event log ends, and unfinished trials wait. */
 nr_status search_restore(struct search *search) NR_MUST_CHECK;
 /* The configuration differs from the recorded one in more than [run] and trials: says in what. */
 nr_status search_compare(const struct study *study, const struct store_study *recorded, const char *folder,

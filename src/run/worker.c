@@ -47,9 +47,9 @@ static nr_status setup(struct worker *worker, const json_t *message)
     status = dataset_map(WORKER_DATA, log, &worker->dataset);
     if (status != NR_OK)
         return status;
-    status = split_create(worker->dataset, study_real(worker->study, KEY_FRACTION, NULL),
-                          study_real(worker->study, KEY_VALIDATION, NULL), study_seed(worker->study), log,
-                          &worker->split);
+    status =
+        split_create(worker->dataset, study_real(worker->study, KEY_FRACTION, NULL),
+                     study_real(worker->study, KEY_VALIDATION, NULL), study_seed(worker->study), log, &worker->split);
     if (status != NR_OK)
         return status;
     problem_init(&worker->problem, worker->study, worker->dataset->shape, worker->dataset->classes,
@@ -101,8 +101,8 @@ static bool on_epoch(void *context, const struct epoch_metrics *metrics)
     return true;
 }
 
-/* The last checkpoint of a finished trial is its weights, on disk already: a second name for the file keeps them when the driver
- * deletes the checkpoint, and leaves the checkpoint for a resume should the driver never hear of the end. */
+/* The last checkpoint of a finished trial is its weights, on disk already: a second name for the file keeps them when
+ * the driver deletes the checkpoint, and leaves the checkpoint for a resume should the driver never hear of the end. */
 static nr_status keep_weights(struct worker *worker, const char *checkpoint)
 {
     nr_status status = NR_OK;
@@ -111,7 +111,7 @@ static nr_status keep_weights(struct worker *worker, const char *checkpoint)
     char *path = files_weights(worker->folder, worker->trial);
     if (!path)
         return log_no_memory(worker->log, "keeping weights");
-    (void)unlink(path); /* left by a kill: the same bits */
+    (void)unlink(path);                /* left by a kill: the same bits */
     if (link(checkpoint, path) != 0) { /* a file system without hard links: a copy */
         status = file_read(checkpoint, worker->log, &content, &length);
         if (status == NR_OK) {
@@ -182,8 +182,8 @@ static nr_status handle(struct worker *worker, const json_t *message)
     if (!strcmp(type, "setup")) {
         nr_status status = setup(worker, message);
         if (status != NR_OK) {
-            nr_status sent = channel_send(&worker->channel, json_pack("{ss ss}", "type", "error", "text",
-                                                                      log_text(worker->log)));
+            nr_status sent =
+                channel_send(&worker->channel, json_pack("{ss ss}", "type", "error", "text", log_text(worker->log)));
             return sent == NR_OK ? status : sent;
         }
         struct text description = {0};

@@ -10,9 +10,9 @@
 #include "base/text.h"
 
 struct config_entry {
-    char *section; /* "block stage" for [block stage] */
-    char *key;     /* as written, e.g. "width[blocks]" */
-    char *value;   /* never empty */
+    char *section;    /* "block stage" for [block stage] */
+    char *key;        /* as written, e.g. "width[blocks]" */
+    char *value;      /* never empty */
     const char *file; /* "--set" for an override */
     int line;         /* 1-based; 0 for an override */
 };
@@ -35,9 +35,9 @@ struct config {
 enum { CONFIG_LONGEST_LINE = 190 }; /* characters, blanks at the ends not counted; Debian's inih cuts at 199 */
 
 /* Reads an INI file (UTF-8, `;` and `#` comments, inline ` ;` comments) through inih and applies `overrides`
- * ("section.key=value"), each of which replaces the entries of that name or adds one. A line too long, bytes that are no
- * text, a line that is neither section nor key = value, a key said twice (but `layer`, `block` and the constraints on
- * exact quantities, which are lists): NR_INVALID with file and line. */
+ * ("section.key=value"), each of which replaces the entries of that name or adds one. A line too long, bytes that are
+ * no text, a line that is neither section nor key = value, a key said twice (but `layer`, `block` and the constraints
+ * on exact quantities, which are lists): NR_INVALID with file and line. */
 nr_status config_read(const char *path, const char *const *overrides, size_t count, struct log *log,
                       struct config *out) NR_MUST_CHECK;
 /* The same from memory; `name` is used in messages. */
@@ -54,7 +54,7 @@ void config_append_place(struct text *text, const char *file, int line, const ch
 nr_status config_error(struct log *log, const char *file, int line, const char *section, const char *key,
                        const char *format, ...) NR_PRINTF(6, 7);
 /* The same for an entry. */
-#define config_entry_error(log, at, ...) \
+#define config_entry_error(log, at, ...)                                                                               \
     config_error((log), (at)->file, (at)->line, (at)->section, (at)->key, __VA_ARGS__)
 /* "; did you mean "x"?" for a name near one of the candidates, else "". The buffer holds the text. */
 enum { CONFIG_HINT_SIZE = 96 };

@@ -24,8 +24,10 @@ static nr_status append(struct study_reader *reader, const struct config_entry *
 
 static nr_status refuse_bound(const struct study_reader *reader, const struct config_entry *entry)
 {
-    return config_entry_error(reader->log, entry, "found \"%s\"; expected a bound such as <= 200000, or two as in "
-                              ">= 1000 and <= 200000", entry->value);
+    return config_entry_error(reader->log, entry,
+                              "found \"%s\"; expected a bound such as <= 200000, or two as in "
+                              ">= 1000 and <= 200000",
+                              entry->value);
 }
 
 /* "<= 200000" at *rest; the quantities are whole numbers, so that "< 5" is "<= 4". */
@@ -42,10 +44,12 @@ static nr_status read_bound(struct study_reader *reader, const struct config_ent
     else
         value = strict ? floor(value) + 1 : ceil(value);
     if (most && value < 1)
-        return config_entry_error(reader->log, entry, "found \"%s\", which no network can meet; expected a bound of 1 or "
-                                  "more", entry->value);
-    return append(reader, entry, (struct constraint){.relation = most ? RELATION_AT_MOST : RELATION_AT_LEAST,
-                                                     .bound = value});
+        return config_entry_error(reader->log, entry,
+                                  "found \"%s\", which no network can meet; expected a bound of 1 or "
+                                  "more",
+                                  entry->value);
+    return append(reader, entry,
+                  (struct constraint){.relation = most ? RELATION_AT_MOST : RELATION_AT_LEAST, .bound = value});
 }
 
 static nr_status read_bounds(struct study_reader *reader, const struct config_entry *entry)
@@ -55,11 +59,14 @@ static nr_status read_bounds(struct study_reader *reader, const struct config_en
         char hint[CONFIG_HINT_SIZE];
         size_t count = objective_names(true, names);
         if (objective_is_known(entry->key, false))
-            return config_entry_error(reader->log, entry, "is known after training only and cannot be a constraint; write "
+            return config_entry_error(reader->log, entry,
+                                      "is known after training only and cannot be a constraint; write "
                                       "threshold=NUMBER in [objectives]");
         if (space_find(&reader->study->space, entry->key) != SIZE_MAX)
-            return config_entry_error(reader->log, entry, "bounds are for parameters, macs and memory; write it as an "
-                                      "expression: %s_limit = %s %s", entry->key, entry->key, entry->value);
+            return config_entry_error(reader->log, entry,
+                                      "bounds are for parameters, macs and memory; write it as an "
+                                      "expression: %s_limit = %s %s",
+                                      entry->key, entry->key, entry->value);
         config_hint(entry->key, names, count, hint);
         return config_entry_error(reader->log, entry, "is no quantity that is known before training%s",
                                   *hint ? hint : "; there are parameters, macs and memory");

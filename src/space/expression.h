@@ -4,10 +4,10 @@
  *   or | and | not | = == != < <= > >= divides | + - | * / % | unary - | ^ | number, name, name[i], "text", (...),
  *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a)
  *
- * A bare word that names no dimension is text when it is compared with a dimension: a level of it. Levels can be equal or
- * not; those of an `ordered` can also be less or greater. `ordered`, `choice` and `fixed` whose levels are all numbers
- * count as these numbers, `bool` as 0 or 1. `$name` is the same as `name`. Truth is 1 or 0.
- * A name whose dimension is inactive makes the whole expression unknown (NaN). */
+ * A bare word that names no dimension is text when it is compared with a dimension: a level of it. Levels can be equal
+ * or not; those of an `ordered` can also be less or greater. `ordered`, `choice` and `fixed` whose levels are all
+ * numbers count as these numbers, `bool` as 0 or 1. `$name` is the same as `name`. Truth is 1 or 0. A name whose
+ * dimension is inactive makes the whole expression unknown (NaN). */
 #ifndef NASRUN_SPACE_EXPRESSION_H
 #define NASRUN_SPACE_EXPRESSION_H
 

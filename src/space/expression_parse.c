@@ -168,8 +168,8 @@ static nr_status refuse_level(struct parser *parser, const struct dimension *dim
     struct text levels = {0};
     for (size_t i = 0; i < dimension->levels; i++)
         text_format(&levels, "%s%s", i ? ", " : "", dimension->level[i]);
-    log_error(parser->log, "%s: \"%.*s\" is no level of \"%s\"; expected one of %s", parser->where,
-              (int)token->length, token->start, dimension->name, levels.data ? levels.data : "its levels");
+    log_error(parser->log, "%s: \"%.*s\" is no level of \"%s\"; expected one of %s", parser->where, (int)token->length,
+              token->start, dimension->name, levels.data ? levels.data : "its levels");
     text_clear(&levels);
     return NR_INVALID;
 }
@@ -260,8 +260,8 @@ static nr_status parse_name(struct parser *parser, struct token word)
         advance(parser);
         if (parser->token.kind != TOKEN_NUMBER)
             return refuse_token(parser, "the number of an element");
-        length += snprintf(name + length, length < 64 ? 64 : 0, "[%.*s]", (int)parser->token.length,
-                           parser->token.start);
+        length +=
+            snprintf(name + length, length < 64 ? 64 : 0, "[%.*s]", (int)parser->token.length, parser->token.start);
         advance(parser);
         nr_status status = expect(parser, "]");
         if (status != NR_OK)
@@ -293,8 +293,10 @@ static nr_status parse_function(struct parser *parser, struct token word)
         if (token_is(&word, functions[i].name))
             operation = functions[i].operation;
     if (operation == DO_WORD) {
-        log_error(parser->log, "%s: \"%.*s\" is no function; there are min, max, abs, sqrt, log, log2, exp, floor, ceil "
-                  "and round", parser->where, (int)word.length, word.start);
+        log_error(parser->log,
+                  "%s: \"%.*s\" is no function; there are min, max, abs, sqrt, log, log2, exp, floor, ceil "
+                  "and round",
+                  parser->where, (int)word.length, word.start);
         return NR_INVALID;
     }
     nr_status status = expect(parser, "(");

@@ -1,5 +1,5 @@
-/* [network] and [block NAME] as lists of layers. Operators and their attributes are net's; here every `$name` in them is
- * checked to exist, and marked as used. */
+/* [network] and [block NAME] as lists of layers. Operators and their attributes are net's; here every `$name` in them
+ * is checked to exist, and marked as used. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +75,8 @@ static nr_status read_attribute(struct study_reader *reader, const struct config
     char *equals = strchr(word, '=');
     *equals = '\0';
     if (!*word || !equals[1])
-        return config_entry_error(reader->log, entry, "\"%s=%s\" is no attribute; write name=value without blanks", word,
-                                  equals + 1);
+        return config_entry_error(reader->log, entry, "\"%s=%s\" is no attribute; write name=value without blanks",
+                                  word, equals + 1);
     for (size_t i = 0; i < layer->attributes; i++)
         if (!strcmp(layer->attribute[i].key, word))
             return config_entry_error(reader->log, entry, "the attribute \"%s\" is given twice", word);
@@ -99,8 +99,10 @@ static nr_status read_words(struct study_reader *reader, const struct config_ent
         if (strchr(word, '=') && layer->kind)
             status = read_attribute(reader, entry, word, layer);
         else if (!target || strchr(word, '='))
-            status = config_entry_error(reader->log, entry, "found \"%s\" in \"%s\"; expected a kind, then name=value "
-                                        "without blanks", word, entry->value);
+            status = config_entry_error(reader->log, entry,
+                                        "found \"%s\" in \"%s\"; expected a kind, then name=value "
+                                        "without blanks",
+                                        word, entry->value);
         else if (!(*target = mem_copy_string(word)))
             status = log_no_memory(reader->log, entry->key);
     }
@@ -118,8 +120,8 @@ static nr_status read_layer(struct study_reader *reader, const struct config_ent
     struct layer_spec layer = {.is_block = is_block, .file = entry->file, .line = entry->line};
     char *copy = mem_copy_string(entry->value);
     layer.attribute = mem_array(strlen(entry->value), sizeof *layer.attribute); /* there cannot be more */
-    nr_status status = copy && layer.attribute ? read_words(reader, entry, copy, &layer)
-                                               : log_no_memory(reader->log, entry->key);
+    nr_status status =
+        copy && layer.attribute ? read_words(reader, entry, copy, &layer) : log_no_memory(reader->log, entry->key);
     free(copy);
     if (status == NR_OK &&
         mem_grow(&layers->layer, &layers->capacity, layers->count + 1, sizeof *layers->layer) != NR_OK)
@@ -189,7 +191,8 @@ static nr_status check_blocks(struct study_reader *reader)
         snprintf(section, sizeof section, "block %s", block->name);
         return config_error(reader->log, block->file, block->line, section, NULL,
                             block->used ? "the block has no layers"
-                                        : "the block is used by no \"block = %s\" of [network]", block->name);
+                                        : "the block is used by no \"block = %s\" of [network]",
+                            block->name);
     }
     return NR_OK;
 }
@@ -204,8 +207,7 @@ nr_status network_read(struct study_reader *reader)
         if (!strcmp(entry->section, "network"))
             status = read_layer(reader, entry, &network->layers);
         else if (text_starts_with(entry->section, block_prefix))
-            status = read_layer(reader, entry,
-                                &find_block(network, entry->section + strlen(block_prefix))->layers);
+            status = read_layer(reader, entry, &find_block(network, entry->section + strlen(block_prefix))->layers);
     }
     if (status != NR_OK)
         return status;
@@ -226,7 +228,8 @@ static void append_layers(const char *section, const char *block, const struct l
 {
     for (size_t i = 0; i < layers->count; i++) {
         const struct layer_spec *layer = &layers->layer[i];
-        text_format(lines, "%s%s.%03zu = %s%s", section, block, i + 1, layer->is_block ? block_prefix : "", layer->kind);
+        text_format(lines, "%s%s.%03zu = %s%s", section, block, i + 1, layer->is_block ? block_prefix : "",
+                    layer->kind);
         if (layer->word)
             text_format(lines, " %s", layer->word);
         struct attribute *sorted = mem_array(layer->attributes, sizeof *sorted);

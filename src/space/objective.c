@@ -12,7 +12,7 @@ static const struct {
     bool maximize; /* the sense of a trained metric; an exact quantity may go either way */
     double most;   /* of a threshold */
 } known[STUDY_KNOWN_OBJECTIVES] = {
-    {"val_accuracy", false, true, 1},    {"val_loss", false, false, INFINITY}, {"train_loss", false, false, INFINITY},
+    {"val_accuracy", false, true, 1},      {"val_loss", false, false, INFINITY}, {"train_loss", false, false, INFINITY},
     {"parameters", true, false, INFINITY}, {"macs", true, false, INFINITY},      {"memory", true, false, INFINITY},
 };
 
@@ -42,7 +42,8 @@ static nr_status refuse_unknown(const struct config_entry *entry, struct log *lo
     size_t count = objective_names(false, names);
     config_hint(entry->key, names, count, hint);
     return config_entry_error(log, entry, "the objective is unknown%s",
-                              *hint ? hint : "; there are val_accuracy, val_loss, train_loss, parameters, macs and memory");
+                              *hint ? hint
+                                    : "; there are val_accuracy, val_loss, train_loss, parameters, macs and memory");
 }
 
 static nr_status read_threshold(const struct config_entry *entry, const char *word, double most, struct log *log,
@@ -109,8 +110,8 @@ nr_status objectives_read(struct study_reader *reader)
     if (trained)
         return NR_OK;
     log_error(reader->log, "%s: [objectives] %s; expected val_accuracy, val_loss or train_loss among them",
-              study->config.path, study->objectives ? "none needs training, so that there is nothing to search"
-                                                    : "has no objective");
+              study->config.path,
+              study->objectives ? "none needs training, so that there is nothing to search" : "has no objective");
     return NR_INVALID;
 }
 

@@ -55,8 +55,8 @@ nr_status space_add(struct space *space, const char *name, const char *text, con
         goto err_dimension;
     }
     if (space->count == SPACE_MOST_DIMENSIONS) {
-        status = config_error(log, file, line, "space", name, "a space has at most %d parameters",
-                              SPACE_MOST_DIMENSIONS);
+        status =
+            config_error(log, file, line, "space", name, "a space has at most %d parameters", SPACE_MOST_DIMENSIONS);
         goto err_dimension;
     }
     if (mem_grow(&space->dimension, &space->capacity, space->count + 1, sizeof *space->dimension) != NR_OK) {
@@ -205,8 +205,8 @@ static nr_status resolve_condition(struct space *space, struct dimension *dimens
     if (name.failed || where.failed || condition.failed)
         status = log_no_memory(log, dimension->name);
     else if (condition.length)
-        status = expression_parse_element(condition.data, space, dimension->element, where.data, log,
-                                          &dimension->condition);
+        status =
+            expression_parse_element(condition.data, space, dimension->element, where.data, log, &dimension->condition);
     text_clear(&where);
     text_clear(&condition);
     text_clear(&name);
@@ -241,8 +241,10 @@ static nr_status order_dimensions(struct space *space, struct log *log)
             size_t first = 0;
             while (placed[first])
                 first++;
-            status = refuse(&space->dimension[first], log, "the conditions go in a circle: whether it is active depends "
-                            "on itself", "");
+            status = refuse(&space->dimension[first], log,
+                            "the conditions go in a circle: whether it is active depends "
+                            "on itself",
+                            "");
             break;
         }
         placed[next] = true;

@@ -48,7 +48,8 @@ static nr_status check_column(const struct config_entry *entry, struct log *log)
     bool taken = objective_is_known(base, false);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         taken |= !strcmp(columns[i], base);
-    return taken ? config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one") : NR_OK;
+    return taken ? config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one")
+                 : NR_OK;
 }
 
 static nr_status read_space(struct study *study, struct log *log)
@@ -92,13 +93,19 @@ static nr_status refuse_unused(const struct study *study, const struct dimension
     const char *name = text_nearest(base, names, count);
     const struct setting *setting = name ? &study->setting[key_find("training", name)] : NULL;
     if (!setting)
-        return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere; use $%s "
-                            "in [network] or [training], or remove it", base);
+        return config_error(log, dimension->file, dimension->line, "space", base,
+                            "the parameter is used nowhere; use $%s "
+                            "in [network] or [training], or remove it",
+                            base);
     if (setting->file && setting->line == 0)
-        return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere after "
-                            "--set training.%s; write --set space.%s=\"fixed %s\" instead", name, base, setting->text);
-    return config_error(log, dimension->file, dimension->line, "space", base, "the parameter is used nowhere; write "
-                        "\"%s = $%s\" in [training], or remove it", name, base);
+        return config_error(log, dimension->file, dimension->line, "space", base,
+                            "the parameter is used nowhere after "
+                            "--set training.%s; write --set space.%s=\"fixed %s\" instead",
+                            name, base, setting->text);
+    return config_error(log, dimension->file, dimension->line, "space", base,
+                        "the parameter is used nowhere; write "
+                        "\"%s = $%s\" in [training], or remove it",
+                        name, base);
 }
 
 /* An element counts as used when any element of its vector is. */
@@ -149,8 +156,7 @@ static nr_status build(struct config *config, struct log *log, struct study **ou
     return status;
 }
 
-nr_status study_read(const char *path, const char *const *overrides, size_t count, struct log *log,
-                     struct study **out)
+nr_status study_read(const char *path, const char *const *overrides, size_t count, struct log *log, struct study **out)
 {
     struct config config;
     nr_status status = config_read(path, overrides, count, log, &config);

@@ -59,13 +59,14 @@ enum relation { RELATION_AT_MOST, RELATION_AT_LEAST, RELATION_EXPRESSION };
 struct constraint {
     char *name;
     enum relation relation;
-    double bound; /* RELATION_AT_MOST, _AT_LEAST: inclusive, on the exact quantity `name` (a whole number: "< 5" is 4) */
+    double
+        bound; /* RELATION_AT_MOST, _AT_LEAST: inclusive, on the exact quantity `name` (a whole number: "< 5" is 4) */
     struct expression *expression; /* RELATION_EXPRESSION: must be true; unknown (inactive names) counts as true */
     const char *file;
     int line;
 };
 
-struct setting { /* the value of a key: a literal, or a dimension of the space */
+struct setting {      /* the value of a key: a literal, or a dimension of the space */
     char *text;       /* "$name" when searched */
     const char *file; /* NULL: the preset */
     int line;
@@ -107,8 +108,9 @@ uint64_t study_seed(const struct study *study);
 bool study_allows(const struct study *study, const double *point);
 
 /* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in, one
- * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file (but
- * of layers and objectives), comments and spacing make no difference. The caller frees; NULL when out of memory. */
+ * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file
+ * (but of layers and objectives), comments and spacing make no difference. The caller frees; NULL when out of memory.
+ */
 char *study_identity(const struct study *study) NR_MUST_CHECK;
 
 #endif

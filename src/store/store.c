@@ -165,8 +165,8 @@ nr_status store_changed(struct store *store, nr_status status, const char *doing
 {
     if (status == NR_OK)
         status = store_step(store, STATEMENT_CHANGED,
-                            CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + clock_monotonic() - store->since)), doing,
-                            NULL);
+                            CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + clock_monotonic() - store->since)),
+                            doing, NULL);
     if (status == NR_OK)
         status = database_execute(&store->database, "COMMIT", doing);
     if (status != NR_OK && !sqlite3_get_autocommit(store->database.connection))

@@ -21,8 +21,8 @@ struct dataset {
     struct shape shape; /* of one image; uint8 [C,H,W] */
     int64_t classes;    /* of the training part: its largest label + 1 */
     int64_t count;
-    const uint8_t *images; /* [count][C][H][W] */
-    const uint8_t *labels; /* [count] */
+    const uint8_t *images;         /* [count][C][H][W] */
+    const uint8_t *labels;         /* [count] */
     char digest[FILE_DIGEST_SIZE]; /* SHA-256 of the unpacked image file followed by the unpacked label file */
     int descriptor;                /* of the shared memory; stays open across exec */
     size_t bytes;                  /* of the mapping */
@@ -36,8 +36,9 @@ nr_status dataset_load(const struct study *study, enum dataset_part part, struct
 /* data.folder as a path from here; NULL when the study has none, or out of memory. The caller frees. */
 char *dataset_chosen_folder(const struct study *study) NR_MUST_CHECK;
 /* The folder of the set: $NASRUN_DATA/NAME, data/NAME here, data/NAME of the project that the program was built in or
- * NAME in the share that it was installed with, NAME where Debian's packages put theirs; the first that exists, so that a damaged set there is an error and never passed over for another copy. NR_NOT_FOUND says where it
- * looked and names tools/get-data. The caller frees *out. */
+ * NAME in the share that it was installed with, NAME where Debian's packages put theirs; the first that exists, so that
+ * a damaged set there is an error and never passed over for another copy. NR_NOT_FOUND says where it looked and names
+ * tools/get-data. The caller frees *out. */
 nr_status dataset_find(const char *name, struct log *log, char **out) NR_MUST_CHECK;
 /* Reads one part from a folder. Checks magic, dimensions, truncation, trailing bytes, equal counts, and that the
  * labels of the training part are 0..classes-1 without a gap; the test part must fit the training part in shape and

@@ -9,7 +9,8 @@ struct known_part {
     const char *labels; /* of the latter alone: tells which of the two differs */
 };
 
-/* Computed from the files as published (mnist-5k: as tools/get-data makes them); tools/checksums lists the same files one by one. */
+/* Computed from the files as published (mnist-5k: as tools/get-data makes them); tools/checksums lists the same files
+ * one by one. */
 static const struct known_part known_parts[] = {
     {"mnist", DATASET_TRAIN, "c5097fdd51cfdbe7695fd9df3612695696864b5c424f58d843ffdc5d335e9914",
      "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"},
@@ -34,7 +35,8 @@ nr_status dataset_check_known(const char *name, enum dataset_part part, const ch
         if (known->part != part || strcmp(known->name, name) || !strcmp(known->both, digest))
             continue;
         digest_bytes(labels_file, labels_bytes, labels_digest);
-        log_error(log, "%s: is not the published file of %s: its check sum differs; `tools/get-data %s` fetches it; a "
+        log_error(log,
+                  "%s: is not the published file of %s: its check sum differs; `tools/get-data %s` fetches it; a "
                   "set of your own needs another name in data.dataset",
                   strcmp(labels_digest, known->labels) ? labels_path : images_path, known->name, known->name);
         return NR_INVALID;

@@ -32,9 +32,11 @@ static nr_status find_chosen(const struct study *study, const char *name, struct
     }
     free(below);
     if (!file_exists(folder)) {
-        nr_status status = config_error(log, setting->file ? setting->file : "", setting->line, "data", "folder",
-                                        "\"%s\": no such folder (%s); expected the folder of the data set %s, or the one "
-                                        "it lies in", setting->text, folder, name);
+        nr_status status =
+            config_error(log, setting->file ? setting->file : "", setting->line, "data", "folder",
+                         "\"%s\": no such folder (%s); expected the folder of the data set %s, or the one "
+                         "it lies in",
+                         setting->text, folder, name);
         free(folder);
         return status;
     }
@@ -47,8 +49,8 @@ nr_status dataset_load(const struct study *study, enum dataset_part part, struct
     const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
     const char *name = study_text(study, KEY_DATASET);
     char *folder = NULL;
-    nr_status status = setting->text && *setting->text ? find_chosen(study, name, log, &folder)
-                                                       : dataset_find(name, log, &folder);
+    nr_status status =
+        setting->text && *setting->text ? find_chosen(study, name, log, &folder) : dataset_find(name, log, &folder);
     if (status == NR_OK)
         status = dataset_read(name, folder, part, log, out);
     free(folder);

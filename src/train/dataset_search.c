@@ -70,8 +70,10 @@ static nr_status not_found(const struct places *places, const char *name, struct
     struct text list = {0};
     for (size_t i = 0; i < places->count; i++)
         text_format(&list, "%s%s", i ? ", " : "", places->folder[i]);
-    log_error(log, "data.dataset = %s: no such data set; looked for the folders %s; `tools/get-data %s` fetches the "
-              "known ones, data.folder names the folder of your own", name, list.data ? list.data : "", name);
+    log_error(log,
+              "data.dataset = %s: no such data set; looked for the folders %s; `tools/get-data %s` fetches the "
+              "known ones, data.folder names the folder of your own",
+              name, list.data ? list.data : "", name);
     text_clear(&list);
     return NR_NOT_FOUND;
 }
@@ -82,7 +84,8 @@ nr_status dataset_find(const char *name, struct log *log, char **out)
     struct stat information;
     char *found = NULL;
     if (!*name || strchr(name, '/') || *name == '.') {
-        log_error(log, "data.dataset = \"%s\": expected the name of a set; the folder of your own goes into data.folder",
+        log_error(log,
+                  "data.dataset = \"%s\": expected the name of a set; the folder of your own goes into data.folder",
                   name);
         return NR_INVALID;
     }

@@ -41,8 +41,8 @@ int64_t recipe_steps_per_epoch(const struct recipe *recipe); /* the last batch o
 double recipe_learning_rate(const struct recipe *recipe, int64_t step);
 /* Vectors of state per parameter: 0 (plain sgd), 1 (momentum) or 2 (Adam's moments). */
 int64_t recipe_optimizer_slots(const struct recipe *recipe);
-/* What makes two trainings of one network the same, as bytes to compare or to digest: equal where nothing that has an effect
- * differs. Not text: the search makes some thousand of them per suggestion. */
+/* What makes two trainings of one network the same, as bytes to compare or to digest: equal where nothing that has an
+ * effect differs. Not text: the search makes some thousand of them per suggestion. */
 enum { RECIPE_IDENTITY_BYTES = 32 * 8 };
 struct recipe_identity {
     size_t length;

@@ -43,7 +43,8 @@ static nr_status end_at_step(struct run *run, const struct progress *progress)
 {
     int64_t step = progress->failed_at, epoch = step / recipe_steps_per_epoch(run->setup->recipe) + 1;
     if (progress->status == NR_DIVERGED)
-        return end(run, NR_DIVERGED, "loss or gradient not finite at step %" PRId64 " (epoch %" PRId64 ")", step, epoch);
+        return end(run, NR_DIVERGED, "loss or gradient not finite at step %" PRId64 " (epoch %" PRId64 ")", step,
+                   epoch);
     return end(run, progress->status, "%s at step %" PRId64 " (epoch %" PRId64 ")", status_text(progress->status), step,
                epoch);
 }

@@ -1,5 +1,5 @@
-/* The arrows between folders: every #include of src/ and kernels/ follows the USES lists of CMakeLists.txt, kernels/ knows
- * nothing of src/, nothing includes itself by a detour, and a module includes its own header first. */
+/* The arrows between folders: every #include of src/ and kernels/ follows the USES lists of CMakeLists.txt, kernels/
+ * knows nothing of src/, nothing includes itself by a detour, and a module includes its own header first. */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -353,8 +353,10 @@ static void rules_refuse(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(includes_follow_the_list), cmocka_unit_test(the_list_points_one_way),
-        cmocka_unit_test(no_circles),               cmocka_unit_test(own_header_first),
+        cmocka_unit_test(includes_follow_the_list),
+        cmocka_unit_test(the_list_points_one_way),
+        cmocka_unit_test(no_circles),
+        cmocka_unit_test(own_header_first),
         cmocka_unit_test(rules_refuse),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);

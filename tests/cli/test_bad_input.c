@@ -1,5 +1,5 @@
-/* Bad input gets one clear sentence, exit status 2, and nothing is written or changed. Each case changes small.ini by overrides, or
- * replaces a piece of it. */
+/* Bad input gets one clear sentence, exit status 2, and nothing is written or changed. Each case changes small.ini by
+ * overrides, or replaces a piece of it. */
 #include "support/searching.h"
 
 #include <dirent.h>
@@ -29,25 +29,41 @@ static const struct bad_case cases_of_configuration[] = {
     {"dimension beyond a key", "dropout = real 0..0.5", "dropout = real 0..1.5", "", {"dropout", "1.5"}},
     {"no feasible point", "[search]", "[constraints]\nparameters = <= 100\n[search]", "", {"no point", "parameters"}},
     {"contradiction", "[search]", "[constraints]\nsize = hidden < 4\n[search]", "", {"no point"}},
-    {"impossible network", "layer = dense units=$hidden", "layer = conv channels=2 kernel=$hidden",
-     "--set 'space.hidden=int 32..64'", {"no point", "kernel 32"}},
+    {"impossible network",
+     "layer = dense units=$hidden",
+     "layer = conv channels=2 kernel=$hidden",
+     "--set 'space.hidden=int 32..64'",
+     {"no point", "kernel 32"}},
     {"not a classifier", "units=classes", "units=3", "", {"10"}},
     {"no such data", "dataset = tiny", "dataset = tinny", "", {"tinny"}},
     {"objective", "val_accuracy = maximize", "val_accurcy = maximize", "", {"val_accurcy", "val_accuracy"}},
     {"direction", "parameters = minimize", "parameters = shrink", "", {"shrink", "minimize"}},
-    {"constraint by override", NULL, NULL, "--set 'constraints.parameters=<= 100'",
+    {"constraint by override",
+     NULL,
+     NULL,
+     "--set 'constraints.parameters=<= 100'",
      {"for example: --set constraints.parameters is ", "more than 100"}},
-    {"folder by override", NULL, NULL, "--set data.folder=nowhere", {"--set data.folder: \"nowhere\"", "no such folder"}},
-    {"override too long for a line", NULL, NULL,
-     "--set 'space.hidden=ordered 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, "
+    {"folder by override",
+     NULL,
+     NULL,
+     "--set data.folder=nowhere",
+     {"--set data.folder: \"nowhere\"", "no such folder"}},
+    {"override too long for a line",
+     NULL,
+     NULL,
+     "--set 'space.hidden=ordered 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, "
+     "29, "
      "30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56'",
      {"as recorded", "at most"}},
     {"override of nothing", NULL, NULL, "--set search.methud=bo", {"methud", "method"}},
     {"override without a section", NULL, NULL, "--set trials=3", {"trials=3"}},
     {"not a key = value", "[search]", "[search]\nwhat is this", "", {"small.ini:"}},
-    {"long line", "name = small", "name = small ; ........................................................................"
+    {"long line",
+     "name = small",
+     "name = small ; ........................................................................"
      "...............................................................................................................",
-     "", {"small.ini:2", "at most"}},
+     "",
+     {"small.ini:2", "at most"}},
 };
 
 static void replace(const char *folder, const struct bad_case *bad)
@@ -119,14 +135,28 @@ static void commands_and_options(void **state)
         const char *arguments, *says;
         int status;
     } cases[] = {
-        {"serch small.ini", "search", 2},     {"missing.ini", "missing.ini", 2}, {"small.ini other.ini", "usage", 2},
-            {"status nowhere", "nowhere", 2}, {"small.ini --frsh", "--fresh", 2},
-        {"small.ini --out ''", "--out is empty", 2}, {"small.ini --out=", "--out is empty", 2},
-        {"status --fresh", "--fresh", 2},     {"small.ini --set", "--set", 2},  {"trials a b", "usage", 2},
-        {"help", "CONFIG.ini", 0},            {"--help", "CONFIG.ini", 0},      {"-h", "CONFIG.ini", 0},
-        {"help config", "learning_rate", 0},  {"help pareto", "--json", 0},     {"pareto --help", "--json", 0},
-        {"help nonsense", "nonsense", 2},     {"--version", "nasrun", 0},       {"version", "SQLite", 0},
-        {"", "CONFIG.ini", 0},                {"status", "no study", 2},        {"worker x", "by hand", 2},
+        {"serch small.ini", "search", 2},
+        {"missing.ini", "missing.ini", 2},
+        {"small.ini other.ini", "usage", 2},
+        {"status nowhere", "nowhere", 2},
+        {"small.ini --frsh", "--fresh", 2},
+        {"small.ini --out ''", "--out is empty", 2},
+        {"small.ini --out=", "--out is empty", 2},
+        {"status --fresh", "--fresh", 2},
+        {"small.ini --set", "--set", 2},
+        {"trials a b", "usage", 2},
+        {"help", "CONFIG.ini", 0},
+        {"--help", "CONFIG.ini", 0},
+        {"-h", "CONFIG.ini", 0},
+        {"help config", "learning_rate", 0},
+        {"help pareto", "--json", 0},
+        {"pareto --help", "--json", 0},
+        {"help nonsense", "nonsense", 2},
+        {"--version", "nasrun", 0},
+        {"version", "SQLite", 0},
+        {"", "CONFIG.ini", 0},
+        {"status", "no study", 2},
+        {"worker x", "by hand", 2},
     };
     const char *folder = searching_folder("usage");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -148,7 +178,10 @@ static void another_configuration(void **state)
     const char *folder = searching_folder("another");
     assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=1"), 0);
     char *before = searching_read(folder, "runs/small/trials.csv");
-    struct bad_case bad = {.name = "another", .from = "real 0..0.5", .to = "real 0..0.4", .arguments = "",
+    struct bad_case bad = {.name = "another",
+                           .from = "real 0..0.5",
+                           .to = "real 0..0.4",
+                           .arguments = "",
                            .says = {"another configuration", "0..0.4", "--fresh"}};
     replace(folder, &bad);
     assert_true(expect_refused(folder, &bad));
@@ -194,8 +227,8 @@ static void unwritable_folder(void **state)
 {
     (void)state;
     const char *folder = searching_folder("unwritable");
-    struct bad_case bad = {.name = "a file where the folder should be", .arguments = "--out small.ini/x",
-                           .says = {"small.ini/x"}};
+    struct bad_case bad = {
+        .name = "a file where the folder should be", .arguments = "--out small.ini/x", .says = {"small.ini/x"}};
     assert_true(expect_refused(folder, &bad));
     expect_nothing_written(folder, bad.name);
 }

@@ -166,8 +166,9 @@ static void exhausted(void **state)
 {
     (void)state;
     const char *folder = searching_folder("exhausted");
-    static const char arguments[] = "small.ini --quiet --set 'space.hidden=ordered 8, 16' --set 'space.dropout=fixed 0' "
-                                    "--set 'space.learning_rate=ordered 0.001, 0.01' --set 'space.epochs=fixed 2'";
+    static const char arguments[] =
+        "small.ini --quiet --set 'space.hidden=ordered 8, 16' --set 'space.dropout=fixed 0' "
+        "--set 'space.learning_rate=ordered 0.001, 0.01' --set 'space.epochs=fixed 2'";
     for (int i = 0; i < 2; i++) {
         assert_int_equal(searching_run(folder, arguments), 0);
         char *out = searching_read(folder, "out");
@@ -225,8 +226,8 @@ static void beside_a_search(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(trials), cmocka_unit_test(pareto_and_best), cmocka_unit_test(show),
-    cmocka_unit_test(status), cmocka_unit_test(nothing_to_read), cmocka_unit_test(exhausted),
+    cmocka_unit_test(trials),          cmocka_unit_test(pareto_and_best), cmocka_unit_test(show),
+    cmocka_unit_test(status),          cmocka_unit_test(nothing_to_read), cmocka_unit_test(exhausted),
     cmocka_unit_test(beside_a_search),
 };
 TEST_MAIN(cases)

@@ -5,9 +5,10 @@
 #include "run/extremes.h"
 
 static const char head[] = "[study]\nname = x\ntrials = 1\n[data]\ndataset = tiny\n[space]\n";
-static const char tail[] = "[network]\nlayer = dense units=$a activation=relu\nlayer = dense units=$b activation=relu\n"
-                           "layer = dense units=classes\n"
-                           "[training]\nbatch_size = $batch\n[objectives]\nval_accuracy = maximize\nparameters = minimize\n";
+static const char tail[] =
+    "[network]\nlayer = dense units=$a activation=relu\nlayer = dense units=$b activation=relu\n"
+    "layer = dense units=classes\n"
+    "[training]\nbatch_size = $batch\n[objectives]\nval_accuracy = maximize\nparameters = minimize\n";
 static const struct shape input = {1, 4, 4};
 enum { CLASSES = 3 };
 
@@ -67,8 +68,8 @@ static void smallest_and_largest(void **state)
 static void a_needle_is_found(void **state)
 {
     (void)state;
-    struct study *study = read_study("a = int 3..400\nb = int 2..90\nbatch = ordered 8, 16\n",
-                                     "[constraints]\nparameters = <= 70\n");
+    struct study *study =
+        read_study("a = int 3..400\nb = int 2..90\nbatch = ordered 8, 16\n", "[constraints]\nparameters = <= 70\n");
     struct problem problem;
     struct extremes extremes;
     assert_int_equal(parameters(3, 2), 68);
@@ -97,8 +98,8 @@ static void ends_of_log_ranges_are_reached(void **state)
 static void contradictions_are_named(void **state)
 {
     (void)state;
-    struct study *study = read_study("a = int 3..40\nb = int 2..9\nbatch = ordered 8, 16\n",
-                                     "[constraints]\nparameters = <= 60\n");
+    struct study *study =
+        read_study("a = int 3..40\nb = int 2..9\nbatch = ordered 8, 16\n", "[constraints]\nparameters = <= 60\n");
     struct problem problem;
     struct extremes extremes;
     struct log *log = test_log();

@@ -1,4 +1,5 @@
-/* Nothing is lost and nothing is recorded twice, whatever is killed and whenever: the end is that of a run without kills. */
+/* Nothing is lost and nothing is recorded twice, whatever is killed and whenever: the end is that of a run without
+ * kills. */
 #include "support/searching.h"
 
 #include <dirent.h>
@@ -10,7 +11,8 @@
 
 static void pause_ms(uint32_t milliseconds)
 {
-    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000},
+              NULL);
 }
 
 struct sought {
@@ -35,7 +37,7 @@ static bool wait_for_training(pid_t driver, const char *folder, int64_t attempt)
         struct store *store;
         pause_ms(3);
         if (store_open(path, true, NULL, &store) != NR_OK)
-            continue; /* not made yet */
+            continue;                      /* not made yet */
         if (store_holder(store) == driver) /* not what a killed one left */
             (void)!store_trials(store, find_running, &sought);
         store_close(store);
@@ -157,7 +159,8 @@ static bool signal_child(pid_t parent, int signal)
     return child > 0 && kill(child, signal) == 0;
 }
 
-/* A worker that is killed costs an attempt, not the search; the trial goes on from its checkpoint with the same bits. */
+/* A worker that is killed costs an attempt, not the search; the trial goes on from its checkpoint with the same bits.
+ */
 static void killed_workers(void **state)
 {
     (void)state;
@@ -181,8 +184,9 @@ static void killed_workers(void **state)
     free(expected);
 }
 
-/* However it is told to stop, the driver itself ends with 130 and has recorded why: a status of 128 + n from a shell would
- * look the same, so this looks at how the process ended. With two threads in OpenBLAS there is one that blocks no signal. */
+/* However it is told to stop, the driver itself ends with 130 and has recorded why: a status of 128 + n from a shell
+ * would look the same, so this looks at how the process ended. With two threads in OpenBLAS there is one that blocks no
+ * signal. */
 static void signals(void **state)
 {
     (void)state;
@@ -227,7 +231,8 @@ static void interrupted_worker(void **state)
     free(expected);
 }
 
-/* One trial that loses every worker fails; the search does not. Trials are made long so that the kills meet the first. */
+/* One trial that loses every worker fails; the search does not. Trials are made long so that the kills meet the first.
+ */
 static void a_trial_that_kills_its_workers(void **state)
 {
     (void)state;
@@ -346,11 +351,11 @@ static void more_trials(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),  cmocka_unit_test(killed_workers),
-        cmocka_unit_test(interrupted_worker), cmocka_unit_test(signals),
-        cmocka_unit_test(left_checkpoints),
-        cmocka_unit_test(finished_study), cmocka_unit_test(more_trials), cmocka_unit_test(many_workers),
-        cmocka_unit_test(a_trial_that_kills_its_workers),
+        cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),
+        cmocka_unit_test(killed_workers), cmocka_unit_test(interrupted_worker),
+        cmocka_unit_test(signals),        cmocka_unit_test(left_checkpoints),
+        cmocka_unit_test(finished_study), cmocka_unit_test(more_trials),
+        cmocka_unit_test(many_workers),   cmocka_unit_test(a_trial_that_kills_its_workers),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

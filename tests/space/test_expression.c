@@ -227,7 +227,8 @@ static void depth_is_limited(void **state)
     static const struct {
         const char *open, *middle, *close;
         int most; /* repeats that are still taken */
-    } cases[] = {{"(", "a", ")", 90}, {"1 + (", "a", ")", 62}, {"-", "a", "", 400}, {"not ", "a", "", 400}, {"2^", "a", "", 60}};
+    } cases[] = {
+        {"(", "a", ")", 90}, {"1 + (", "a", ")", 62}, {"-", "a", "", 400}, {"not ", "a", "", 400}, {"2^", "a", "", 60}};
     struct space space;
     struct expression *expression;
     make_space(&space);

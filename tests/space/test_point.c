@@ -23,7 +23,8 @@ static void make_space(const char *const declarations[][2], size_t count, struct
     log_destroy(log);
 }
 
-#define MAKE_SPACE(declarations, space) make_space((declarations), sizeof(declarations) / sizeof *(declarations), (space))
+#define MAKE_SPACE(declarations, space)                                                                                \
+    make_space((declarations), sizeof(declarations) / sizeof *(declarations), (space))
 
 static void assert_same_bits(const struct space *space, const double *got, const double *expected, const char *what)
 {
@@ -169,8 +170,13 @@ static void round_trips_of_random_ranges(void **state)
 static void equal_parts(void **state)
 {
     (void)state;
-    static const char *const declarations[] = {"int 1..4", "int -3..3", "ordered 32, 64, 128, 256, 512", "bool",
-                                               "choice a, b, c", "real 0.8..0.99 step 0.01", "int 10..50 step 20"};
+    static const char *const declarations[] = {"int 1..4",
+                                               "int -3..3",
+                                               "ordered 32, 64, 128, 256, 512",
+                                               "bool",
+                                               "choice a, b, c",
+                                               "real 0.8..0.99 step 0.01",
+                                               "int 10..50 step 20"};
     enum { PARTS = 1000 };
     for (size_t i = 0; i < sizeof declarations / sizeof *declarations; i++) {
         struct space space = {0};
@@ -241,8 +247,12 @@ static void values_are_short(void **state)
 {
     (void)state;
     static const char *const declarations[][2] = {
-        {"rate", "real 1e-4..1e-2 log"}, {"momentum", "real 0.8..0.99 step 0.01"}, {"dropout", "real 0..0.5"},
-        {"act", "choice relu, gelu"},    {"norm", "bool"},                         {"hidden", "int 16..128"},
+        {"rate", "real 1e-4..1e-2 log"},
+        {"momentum", "real 0.8..0.99 step 0.01"},
+        {"dropout", "real 0..0.5"},
+        {"act", "choice relu, gelu"},
+        {"norm", "bool"},
+        {"hidden", "int 16..128"},
         {"decay", "fixed 5e-4"},
     };
     struct space space;
@@ -286,7 +296,8 @@ static void canonical_points(void **state)
     MAKE_SPACE(declarations, &space);
     double point[MOST_DIMENSIONS] = {0.954, 0, 500.7, NAN};
     point_canonicalise(&space, point);
-    assert_same_bits(&space, point, (double[]){0.95, 0, 128, 5}, "clipped, on the grid, the middle for what became active");
+    assert_same_bits(&space, point, (double[]){0.95, 0, 128, 5},
+                     "clipped, on the grid, the middle for what became active");
     point[1] = 1;
     point_canonicalise(&space, point);
     assert_same_bits(&space, point, (double[]){NAN, 1, 128, NAN}, "inactive, and what depends on it");
@@ -341,10 +352,10 @@ static void bad_texts(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(round_trips),        cmocka_unit_test(round_trips_of_random_ranges),
-        cmocka_unit_test(equal_parts),        cmocka_unit_test(shares_of_log_ints),
-        cmocka_unit_test(values_are_short),   cmocka_unit_test(log_reals_are_even_in_log_space),
-        cmocka_unit_test(canonical_points),   cmocka_unit_test(bad_texts),
+        cmocka_unit_test(round_trips),      cmocka_unit_test(round_trips_of_random_ranges),
+        cmocka_unit_test(equal_parts),      cmocka_unit_test(shares_of_log_ints),
+        cmocka_unit_test(values_are_short), cmocka_unit_test(log_reals_are_even_in_log_space),
+        cmocka_unit_test(canonical_points), cmocka_unit_test(bad_texts),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

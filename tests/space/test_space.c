@@ -21,9 +21,9 @@ static void declarations(void **state)
 {
     (void)state;
     struct space space;
-    assert_ok(make(DECLARE("a", " int  16 .. 128   log ", "b", "real .5..1.5", "c", "ordered 32,64 , 128", "d", "bool if a > 20",
-                           "e", "fixed 5e-4", "f", "int 10..29 step 5", "g", "real 0..1 step 0.3", "h",
-                           "choice low, high if(a>20)", "i", "ordered 128, 64"),
+    assert_ok(make(DECLARE("a", " int  16 .. 128   log ", "b", "real .5..1.5", "c", "ordered 32,64 , 128", "d",
+                           "bool if a > 20", "e", "fixed 5e-4", "f", "int 10..29 step 5", "g", "real 0..1 step 0.3",
+                           "h", "choice low, high if(a>20)", "i", "ordered 128, 64"),
                    NULL, &space));
     const struct dimension *a = &space.dimension[0], *c = &space.dimension[2], *d = &space.dimension[3];
     assert_true(a->kind == DIM_INT && a->low == 16 && a->high == 128 && a->log && a->element == -1);
@@ -50,8 +50,8 @@ static void vectors(void **state)
     (void)state;
     struct space space;
     /* the length comes later in the file; elements stand in the vector's place */
-    assert_ok(make(DECLARE("first", "bool", "width[blocks]", "int 8..64", "wide[blocks]", "bool if width > 32", "blocks",
-                           "ordered 1, 2, 4", "last", "bool if width[3] > 8"),
+    assert_ok(make(DECLARE("first", "bool", "width[blocks]", "int 8..64", "wide[blocks]", "bool if width > 32",
+                           "blocks", "ordered 1, 2, 4", "last", "bool if width[3] > 8"),
                    NULL, &space));
     assert_int_equal(space.count, 1 + 4 + 4 + 1 + 1);
     assert_int_equal(space_find(&space, "width[0]"), 1);

@@ -1,5 +1,5 @@
-/* space/study on good configurations: everything that the grammar knows, values of keys, overrides, identity. Bad ones are
- * in test_study_bad.c. */
+/* space/study on good configurations: everything that the grammar knows, values of keys, overrides, identity. Bad ones
+ * are in test_study_bad.c. */
 #include "support/test.h"
 
 #include "base/text.h"
@@ -83,13 +83,14 @@ static void grammar(void **state)
 static void searched_keys(void **state)
 {
     (void)state;
-    static const char content[] = "[study]\nname = a\ntrials = 1\n[data]\ndataset = a\n[space]\n"
-                                  "method = choice adam, sgd\nnag = bool\nmode = ordered on, off\nclip = ordered none, 0.5, 1\n"
-                                  "size = ordered 32, 64\nrate = int 1..3\nplan = fixed cosine\nlong = int 2..4\n"
-                                  "[network]\nlayer = dense units=classes if=$mode\n[training]\n"
-                                  "optimizer = $method\nnesterov = $nag\nclip_norm = $clip\nbatch_size = $size\n"
-                                  "learning_rate = $rate\nschedule = $plan\nepochs = $long\nmomentum = 0.5\n"
-                                  "[objectives]\nval_loss = minimize\n";
+    static const char content[] =
+        "[study]\nname = a\ntrials = 1\n[data]\ndataset = a\n[space]\n"
+        "method = choice adam, sgd\nnag = bool\nmode = ordered on, off\nclip = ordered none, 0.5, 1\n"
+        "size = ordered 32, 64\nrate = int 1..3\nplan = fixed cosine\nlong = int 2..4\n"
+        "[network]\nlayer = dense units=classes if=$mode\n[training]\n"
+        "optimizer = $method\nnesterov = $nag\nclip_norm = $clip\nbatch_size = $size\n"
+        "learning_rate = $rate\nschedule = $plan\nepochs = $long\nmomentum = 0.5\n"
+        "[objectives]\nval_loss = minimize\n";
     struct study *study = read_text(content, NULL, 0);
     double first[8] = {0, 0, 0, 0, 0, 1, 0, 2}, last[8] = {1, 1, 1, 2, 1, 3, 0, 4};
     assert_int_equal(study_choice(study, KEY_OPTIMIZER, first), 1);
@@ -125,16 +126,22 @@ static void seeds(void **state)
 static void overrides(void **state)
 {
     (void)state;
-    static const char *const changes[] = {"space.hidden1=int 8..16", "study.trials = 3", "study.trials=4",
-                                          "run.max_time=90s", "training.epochs=2", "space.epochs=fixed 2",
-                                          "constraints.parameters=<= 5000", "training.label_smoothing=$dropout",
+    static const char *const changes[] = {"space.hidden1=int 8..16",
+                                          "study.trials = 3",
+                                          "study.trials=4",
+                                          "run.max_time=90s",
+                                          "training.epochs=2",
+                                          "space.epochs=fixed 2",
+                                          "constraints.parameters=<= 5000",
+                                          "training.label_smoothing=$dropout",
                                           "constraints.small=hidden1 + 4 <= hidden2 or epochs = 2"};
     struct study *study = NULL;
     struct log *log = test_log();
     /* an overridden use may leave a parameter without one: the same error as in a file */
     assert_int_equal(study_read_text(example_mnist, "test.ini", changes, 5, log, &study), NR_INVALID);
-    test_log_has(log, "test.ini:17: [space] epochs: the parameter is used nowhere after --set training.epochs; write --set "
-                      "space.epochs=\"fixed 2\" instead");
+    test_log_has(log,
+                 "test.ini:17: [space] epochs: the parameter is used nowhere after --set training.epochs; write --set "
+                 "space.epochs=\"fixed 2\" instead");
     log_destroy(log);
     study = read_text(example_mnist, changes, sizeof changes / sizeof *changes);
     assert_int_equal(study->space.count, 6);
@@ -189,20 +196,22 @@ static void identity_is_canonical(void **state)
 {
     (void)state;
     /* other order of sections, keys and attributes; comments, blanks, spellings of the same; presets said aloud */
-    static const char one[] = "[study]\nname = a\ntrials = 1\n[data]\ndataset = d\n"
-                              "[space]\nh = int 16..128 log if m=sgd\nm = choice sgd, adam\nw[n] = int 1..4\nn = int 1..2\n"
-                              "[network]\nlayer = dense units=$h bias=no\nblock = b repeat=$n\nlayer = dense units=classes\n"
-                              "[block b]\nlayer = dense units=$w\n"
-                              "[training]\noptimizer = $m\n[objectives]\nval_loss = minimize\nparameters = minimize threshold=1e5\n"
-                              "[constraints]\nparameters = < 200001\nnarrow = h<=2 * h\n";
-    static const char other[] = "; comment\n[constraints]\nnarrow =   h <= 2*h ; why not\nparameters = <= 2e5\n"
-                                "[training]\nepochs = 1e1\nclip_norm = none\nlearning_rate = 1e-3\noptimizer = $m\n"
-                                "[block b]\n   layer = dense units=$w\n[run]\nworkers = 7\nmax_time = 3d\n"
-                                "[network]\nlayer = dense bias=no units=$h\nblock = b repeat=$n\nlayer =   dense   units=classes\n"
-                                "[data]\ndataset = d\nepoch_images = all\n"
-                                "[objectives]\nval_loss = minimize\nparameters = minimize  threshold=100000\n"
-                                "[space]\nn=int 1 .. 2\nw[n] = int 1..4\nm = choice sgd,adam\n"
-                                "h = int 16..128   log if m = sgd\n[study]\ntrials = 99\nseed = 1\nname = a\n";
+    static const char one[] =
+        "[study]\nname = a\ntrials = 1\n[data]\ndataset = d\n"
+        "[space]\nh = int 16..128 log if m=sgd\nm = choice sgd, adam\nw[n] = int 1..4\nn = int 1..2\n"
+        "[network]\nlayer = dense units=$h bias=no\nblock = b repeat=$n\nlayer = dense units=classes\n"
+        "[block b]\nlayer = dense units=$w\n"
+        "[training]\noptimizer = $m\n[objectives]\nval_loss = minimize\nparameters = minimize threshold=1e5\n"
+        "[constraints]\nparameters = < 200001\nnarrow = h<=2 * h\n";
+    static const char other[] =
+        "; comment\n[constraints]\nnarrow =   h <= 2*h ; why not\nparameters = <= 2e5\n"
+        "[training]\nepochs = 1e1\nclip_norm = none\nlearning_rate = 1e-3\noptimizer = $m\n"
+        "[block b]\n   layer = dense units=$w\n[run]\nworkers = 7\nmax_time = 3d\n"
+        "[network]\nlayer = dense bias=no units=$h\nblock = b repeat=$n\nlayer =   dense   units=classes\n"
+        "[data]\ndataset = d\nepoch_images = all\n"
+        "[objectives]\nval_loss = minimize\nparameters = minimize  threshold=100000\n"
+        "[space]\nn=int 1 .. 2\nw[n] = int 1..4\nm = choice sgd,adam\n"
+        "h = int 16..128   log if m = sgd\n[study]\ntrials = 99\nseed = 1\nname = a\n";
     char *first = identity_of(one, NULL, 0), *second = identity_of(other, NULL, 0);
     assert_string_equal(first, second);
     assert_null(strstr(first, "trials"));
@@ -219,11 +228,21 @@ static void identity_tells_apart(void **state)
 {
     (void)state;
     static const char *const changes[][1] = {
-        {"study.name=other"},         {"study.seed=2"},           {"data.validation=0.2"},
-        {"space.hidden1=int 16..129 log"}, {"space.hidden1=int 16..128"}, {"space.batch_size=choice 32, 64, 128, 256"},
-        {"space.epochs=int 1..4 if dropout > 0.1"}, {"training.optimizer=sgd"}, {"training.epsilon=1e-7"},
-        {"objectives.val_accuracy=maximize"}, {"objectives.macs=minimize"}, {"constraints.macs=<= 5"},
-        {"constraints.a=hidden1 > 20"}, {"search.initial=13"},     {"search.method=sobol"},
+        {"study.name=other"},
+        {"study.seed=2"},
+        {"data.validation=0.2"},
+        {"space.hidden1=int 16..129 log"},
+        {"space.hidden1=int 16..128"},
+        {"space.batch_size=choice 32, 64, 128, 256"},
+        {"space.epochs=int 1..4 if dropout > 0.1"},
+        {"training.optimizer=sgd"},
+        {"training.epsilon=1e-7"},
+        {"objectives.val_accuracy=maximize"},
+        {"objectives.macs=minimize"},
+        {"constraints.macs=<= 5"},
+        {"constraints.a=hidden1 > 20"},
+        {"search.initial=13"},
+        {"search.method=sobol"},
     };
     char *original = identity_of(example_mnist, NULL, 0);
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -283,11 +302,16 @@ static void help_shows_every_key(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(mnist),           cmocka_unit_test(grammar),
-        cmocka_unit_test(searched_keys),   cmocka_unit_test(seeds),
-        cmocka_unit_test(overrides),       cmocka_unit_test(bounds),
-        cmocka_unit_test(identity_is_canonical), cmocka_unit_test(identity_tells_apart),
-        cmocka_unit_test(keys_are_sound),  cmocka_unit_test(help_shows_every_key),
+        cmocka_unit_test(mnist),
+        cmocka_unit_test(grammar),
+        cmocka_unit_test(searched_keys),
+        cmocka_unit_test(seeds),
+        cmocka_unit_test(overrides),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(identity_is_canonical),
+        cmocka_unit_test(identity_tells_apart),
+        cmocka_unit_test(keys_are_sound),
+        cmocka_unit_test(help_shows_every_key),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

@@ -1,4 +1,5 @@
-/* Searches of seconds on data/tiny for the tests of the driver: a folder with a configuration, the program run in it. */
+/* Searches of seconds on data/tiny for the tests of the driver: a folder with a configuration, the program run in it.
+ */
 #ifndef NASRUN_TESTS_SEARCHING_H
 #define NASRUN_TESTS_SEARCHING_H
 
@@ -44,7 +45,8 @@ static inline const char *searching_folder(const char *name)
     return folder;
 }
 
-/* Starts `nasrun ARGUMENTS` in the folder, its output in FOLDER/out; the process leads a group of its own, as under a shell. */
+/* Starts `nasrun ARGUMENTS` in the folder, its output in FOLDER/out; the process leads a group of its own, as under a
+ * shell. */
 static inline pid_t searching_start(const char *folder, const char *arguments)
 {
     struct text line = {0};

@@ -18,20 +18,20 @@
 #include "base/status.h"
 
 /* main() of a test program: runs all cases, or those named on the command line ("*" is a wildcard). */
-#define TEST_MAIN(cases)                                          \
-    int main(int count, char **arguments)                         \
-    {                                                             \
-        return test_main(count, arguments, (cases), sizeof(cases) / sizeof *(cases)); \
+#define TEST_MAIN(cases)                                                                                               \
+    int main(int count, char **arguments)                                                                              \
+    {                                                                                                                  \
+        return test_main(count, arguments, (cases), sizeof(cases) / sizeof *(cases));                                  \
     }
 int test_main(int count, char **arguments, const struct CMUnitTest *cases, size_t cases_count);
 
 #define assert_ok(status) assert_int_equal((status), NR_OK)
 
 /* Fails when either is NaN (unless both are), or when |got - expected| > absolute + relative * |expected|. */
-#define assert_near(got, expected, relative, absolute) \
+#define assert_near(got, expected, relative, absolute)                                                                 \
     test_assert_near((got), (expected), (relative), (absolute), #got, __FILE__, __LINE__)
-void test_assert_near(double got, double expected, double relative, double absolute, const char *what,
-                      const char *file, int line);
+void test_assert_near(double got, double expected, double relative, double absolute, const char *what, const char *file,
+                      int line);
 
 /* A log that keeps text; test_log_has() fails the test when the text lacks `expected`, and clears it. */
 struct log *test_log(void);
@@ -55,7 +55,8 @@ void test_csv_clear(struct test_csv *csv);
 /* The bytes after the 128-byte header; *bytes their number. */
 void *test_npy_read(const char *relative, size_t *bytes);
 
-/* Runs a shell command; returns the exit status, 128 + n for a signal, and its standard output and error (caller frees). */
+/* Runs a shell command; returns the exit status, 128 + n for a signal, and its standard output and error (caller
+ * frees). */
 int test_run(const char *command, char **output, char **errors);
 
 #endif

@@ -52,7 +52,8 @@ static void all_are_valid(void **state)
             print_error("%s\n", log_text(log));
         assert_ok(status);
         double share = buildable(study, &least, &most);
-        print_message("%s: %.0f %% can be built, %.0f to %.0f parameters\n", found.gl_pathv[i], 100 * share, least, most);
+        print_message("%s: %.0f %% can be built, %.0f to %.0f parameters\n", found.gl_pathv[i], 100 * share, least,
+                      most);
         assert_true(share > 0.9);
         study_destroy(study);
         log_destroy(log);

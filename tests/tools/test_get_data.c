@@ -94,7 +94,8 @@ static void broken_mirrors(void **state)
     skip_without("curl");
     char mirrors[2100], *errors;
     assert_int_equal(shell(NULL, "mkdir %s && cp '%s'/train-* %s && cp -r '%s' %s", path_of("half"),
-                           test_source("data/tiny"), path_of("half"), test_source("data/tiny"), path_of("tiny")), 0);
+                           test_source("data/tiny"), path_of("half"), test_source("data/tiny"), path_of("tiny")),
+                     0);
     snprintf(mirrors, sizeof mirrors, "file://%s file://%s", path_of("half"), path_of("tiny"));
     int code = get_data(mirrors, "mnist", "broken", &errors);
     assert_non_null(strstr(errors, "half: out of reach"));
@@ -111,8 +112,9 @@ static void damaged_stays_without_mirror(void **state)
     (void)state;
     skip_without("curl");
     char *errors;
-    assert_int_equal(shell(NULL, "mkdir %s && cp -r '%s' %s/mnist", path_of("stays"), test_source("data/tiny"),
-                           path_of("stays")), 0);
+    assert_int_equal(
+        shell(NULL, "mkdir %s && cp -r '%s' %s/mnist", path_of("stays"), test_source("data/tiny"), path_of("stays")),
+        0);
     int code = get_data("http://127.0.0.1:1/", "mnist", "stays", &errors);
     expect(code, 3, errors, "nothing was changed");
     assert_holds("stays", "mnist\n");
@@ -127,7 +129,8 @@ static void fetched_and_repaired(void **state)
     skip_without("curl");
     char mirror[1024], *errors;
     const char *data = getenv("NASRUN_DATA");
-    if (!data || shell(NULL, "ln -s '%s/mnist' %s && test -e %s/%s", data, path_of("full"), path_of("full"), files[0])) {
+    if (!data ||
+        shell(NULL, "ln -s '%s/mnist' %s && test -e %s/%s", data, path_of("full"), path_of("full"), files[0])) {
         print_message("skipped: NASRUN_DATA names no folder with mnist\n");
         skip();
     }
@@ -142,8 +145,8 @@ static void fetched_and_repaired(void **state)
     code = get_data(mirror, "mnist", "fetched", &errors);
     expect(code, 0, errors, "mnist: fetched, sizes and SHA-256 right");
     cut = path_of("fetched/mnist/t10k-images-idx3-ubyte.gz"); /* the buffer went round */
-    assert_int_equal(shell(NULL, "cmp %s %s/%s && ls -d %s.damaged.*", cut, path_of("full"), files[2],
-                           path_of("fetched/mnist")), 0);
+    assert_int_equal(
+        shell(NULL, "cmp %s %s/%s && ls -d %s.damaged.*", cut, path_of("full"), files[2], path_of("fetched/mnist")), 0);
 }
 
 /* Where Debian's package is installed. */
@@ -166,12 +169,9 @@ static void fashion_mnist_from_package(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(unknown_names),
-    cmocka_unit_test(unreachable_mirror),
-    cmocka_unit_test(broken_mirrors),
-    cmocka_unit_test(damaged_stays_without_mirror),
-    cmocka_unit_test(fetched_and_repaired),
-    cmocka_unit_test(fashion_mnist_from_package),
+    cmocka_unit_test(unknown_names),        cmocka_unit_test(unreachable_mirror),
+    cmocka_unit_test(broken_mirrors),       cmocka_unit_test(damaged_stays_without_mirror),
+    cmocka_unit_test(fetched_and_repaired), cmocka_unit_test(fashion_mnist_from_package),
 };
 
 TEST_MAIN(cases)

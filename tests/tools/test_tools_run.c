@@ -4,8 +4,8 @@
 
 #include "base/file.h"
 
-/* PATH's first folder. cmake notes what it was asked and "builds" a program that prints its arguments, ends with STATUS;
- * every Debian package is installed unless MISSING names it, and no new one can be. */
+/* PATH's first folder. cmake notes what it was asked and "builds" a program that prints its arguments, ends with
+ * STATUS; every Debian package is installed unless MISSING names it, and no new one can be. */
 static const struct {
     const char *name, *content;
 } tools[] = {
@@ -53,7 +53,8 @@ static void expect_run(const char *copy, const char *environment, const char *ar
     char command[4096], *out, *errors;
     snprintf(command, sizeof command,
              "cd '%s' && unset NASRUN_DATA && COPY=$PWD PATH=$PWD/bin:$PATH NASRUN_MNIST_MIRRORS=http://127.0.0.1:1/ "
-             "%s tools/run %s", copy, environment, arguments);
+             "%s tools/run %s",
+             copy, environment, arguments);
     int got = test_run(command, &out, &errors);
     if (got != status || (output && strcmp(out, output) != 0) || (says && (*says ? !strstr(errors, says) : *errors))) {
         print_error("tools/run %s: status %d, expected %d, \"%s\" and \"%s\":\n%s%s", arguments, got, status,
@@ -77,11 +78,13 @@ static void configured_once_built_always(void **state)
 {
     (void)state;
     const char *copy = copy_of_tools("built");
-    expect_run(copy, "", "tiny.ini --set 'study.name=two words'", 0, "nasrun tiny.ini --set study.name=two words\n", "");
+    expect_run(copy, "", "tiny.ini --set 'study.name=two words'", 0, "nasrun tiny.ini --set study.name=two words\n",
+               "");
     expect_run(copy, "", "status", 0, "nasrun status\n", "");
     expect_run(copy, "", "", 0, "nasrun \n", "");
-    assert_file(copy, "cmake.calls", "-B build/release --preset release\n--build build/release\n"
-                                     "--build build/release\n--build build/release\n");
+    assert_file(copy, "cmake.calls",
+                "-B build/release --preset release\n--build build/release\n"
+                "--build build/release\n--build build/release\n");
 }
 
 static void exit_status_is_the_program_s(void **state)
@@ -119,7 +122,8 @@ static void only_what_is_wanted(void **state)
     expect_run(copy, "", "own.ini", 0, "nasrun own.ini\n", "");
     expect_run(copy, "", "absent.ini", 0, "nasrun absent.ini\n", "");
     expect_run(copy, "", "pareto mnist", 0, "nasrun pareto mnist\n", "");
-    expect_run(copy, "", "tiny.ini --set data.dataset=mnist", 0, "nasrun tiny.ini --set data.dataset=mnist" LESS, "***");
+    expect_run(copy, "", "tiny.ini --set data.dataset=mnist", 0, "nasrun tiny.ini --set data.dataset=mnist" LESS,
+               "***");
 }
 
 static void failures_are_shown(void **state)
@@ -132,8 +136,10 @@ static void failures_are_shown(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(configured_once_built_always), cmocka_unit_test(exit_status_is_the_program_s),
-    cmocka_unit_test(less_than_mnist_without_a_mirror), cmocka_unit_test(only_what_is_wanted),
+    cmocka_unit_test(configured_once_built_always),
+    cmocka_unit_test(exit_status_is_the_program_s),
+    cmocka_unit_test(less_than_mnist_without_a_mirror),
+    cmocka_unit_test(only_what_is_wanted),
     cmocka_unit_test(failures_are_shown),
 };
 

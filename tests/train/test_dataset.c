@@ -140,8 +140,8 @@ static void gzip_in_members(void **state)
 struct damage {
     const char *file; /* without what follows the prefix's kind: "train-images" */
     enum { RAW, GZIP } form;
-    bool packed;      /* damage the compressed bytes rather than the content */
-    int at;           /* where `bytes` go, -1: nowhere */
+    bool packed; /* damage the compressed bytes rather than the content */
+    int at;      /* where `bytes` go, -1: nowhere */
     int count;
     uint8_t bytes[8];
     int grow;         /* bytes added (0xa5) or cut (negative); -1000: all cut */
@@ -155,7 +155,14 @@ static const struct damage damages[] = {
     {"train-images", RAW, false, 4, 4, {0}, 0, "dimension 1 of 3 is 0"},
     {"train-images", RAW, false, 12, 4, {0}, 0, "dimension 3 of 3 is 0"},
     {"train-labels", RAW, false, 4, 4, {0}, 0, "dimension 1 of 1 is 0"},
-    {"train-images", RAW, false, 4, 8, {255, 255, 255, 255, 255, 255, 255, 255}, 0, "multiply to more than memory can address"},
+    {"train-images",
+     RAW,
+     false,
+     4,
+     8,
+     {255, 255, 255, 255, 255, 255, 255, 255},
+     0,
+     "multiply to more than memory can address"},
     {"train-images", RAW, false, 4, 4, {255, 255, 255, 255}, 0, "announces 51539607540 bytes, a file of 88 bytes"},
     {"train-images", GZIP, false, 4, 2, {255, 255}, 0, "holds fewer"},
     {"train-images", RAW, false, -1, 0, {0}, -40, "truncated"},

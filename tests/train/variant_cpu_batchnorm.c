@@ -73,7 +73,7 @@ static struct setup setup_create(struct shape_case shape, bool relu, uint64_t *s
 
 static void setup_clear(struct setup *s)
 {
-    struct buffer *all[] = {&s->x,  &s->gamma, &s->beta,   &s->mean,  &s->variance, &s->dy,
+    struct buffer *all[] = {&s->x, &s->gamma, &s->beta,   &s->mean,  &s->variance, &s->dy,
                             &s->y, &s->dx,    &s->dgamma, &s->dbeta, &s->trace};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buffer_clear(all[i]);
@@ -85,11 +85,9 @@ static void run_forward(struct setup *s, bool move)
     batchnorm_start(&s->norm);
     for (size_t block = 0; block < s->blocks; block++)
         batchnorm_observe(&s->norm, s->x.data + block * s->features * LANES, lanes_in_block(s->images, block));
-    batchnorm_finish(&s->norm, s->gamma.data, s->beta.data, move ? s->mean.data : NULL,
-                     move ? s->variance.data : NULL);
+    batchnorm_finish(&s->norm, s->gamma.data, s->beta.data, move ? s->mean.data : NULL, move ? s->variance.data : NULL);
     if (s->pooled)
-        pool_forward(&s->pool, s->norm.scale, s->norm.shift, s->x.data, s->blocks, s->y.data,
-                     (uint8_t *)s->trace.data);
+        pool_forward(&s->pool, s->norm.scale, s->norm.shift, s->x.data, s->blocks, s->y.data, (uint8_t *)s->trace.data);
     else
         batchnorm_forward(&s->norm, s->x.data, s->blocks, s->y.data);
 }
@@ -133,7 +131,8 @@ static void gradient_of_v(struct setup *s, size_t image, size_t c, const double 
 {
     if (!s->pooled) {
         for (size_t i = 0; i < s->positions; i++)
-            g[i] = s->norm.relu && v[i] <= 0 ? 0 : (double)*lane_at(s->dy.data, s->outputs, image, c * s->positions + i);
+            g[i] =
+                s->norm.relu && v[i] <= 0 ? 0 : (double)*lane_at(s->dy.data, s->outputs, image, c * s->positions + i);
         return;
     }
     const struct pool *p = &s->pool;
@@ -223,8 +222,7 @@ void batchnorm_with_pool(void)
 {
     static const struct shape_case shapes[] = {{3, 4, 6, 18, 2, 2}, /* the usual one */
                                                {2, 7, 5, 16, 2, 2}, /* last row and column in no window */
-                                               {2, 6, 9, 5, 3, 3},
-                                               {2, 8, 7, 20, 2, 3}, /* gaps between windows */
+                                               {2, 6, 9, 5, 3, 3},  {2, 8, 7, 20, 2, 3}, /* gaps between windows */
                                                {4, 5, 5, 33, 1, 2}, {3, 3, 3, 7, 3, 1}};
     uint64_t state = 2;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -264,8 +262,9 @@ void batchnorm_evaluation(void)
     for (size_t image = 0; image < s.images; image++)
         for (size_t i = 0; i < s.features; i++) {
             size_t c = i / s.positions;
-            double expected = (double)s.gamma.data[c] * (x_at(&t, image, i) - (double)s.mean.data[c]) /
-                                  sqrt(0.25 + 1e-5) + (double)s.beta.data[c];
+            double expected =
+                (double)s.gamma.data[c] * (x_at(&t, image, i) - (double)s.mean.data[c]) / sqrt(0.25 + 1e-5) +
+                (double)s.beta.data[c];
             assert_near(x_at(&s, image, i), expected, 1e-6, 1e-6);
         }
     setup_clear(&s);
@@ -278,7 +277,8 @@ static double loss(struct setup *s)
     run_forward(s, false);
     for (size_t image = 0; image < s->images; image++)
         for (size_t i = 0; i < s->outputs; i++)
-            sum += (double)*lane_at(s->y.data, s->outputs, image, i) * (double)*lane_at(s->dy.data, s->outputs, image, i);
+            sum +=
+                (double)*lane_at(s->y.data, s->outputs, image, i) * (double)*lane_at(s->dy.data, s->outputs, image, i);
     return sum;
 }
 

@@ -83,8 +83,8 @@ static void setup_run(struct setup *s, bool relu)
 
 static void setup_clear(struct setup *s)
 {
-    struct buffer *all[] = {&s->x,      &s->dy,      &s->weight, &s->bias, &s->packed,
-                            &s->scratch, &s->y,      &s->dx,     &s->dweight, &s->dbias};
+    struct buffer *all[] = {&s->x,       &s->dy, &s->weight, &s->bias,    &s->packed,
+                            &s->scratch, &s->y,  &s->dx,     &s->dweight, &s->dbias};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buffer_clear(all[i]);
 }
@@ -110,7 +110,8 @@ static void reference_image(const struct conv *c, const struct setup *s, size_t 
                             size_t h = a * c->stride + i - c->pad_top, w = b * c->stride + j - c->pad_left;
                             if (h >= c->in_height || w >= c->in_width) /* negative ones wrap around */
                                 continue;
-                            size_t input = ((o / out_per_group * in_per_group + ci) * c->in_height + h) * c->in_width + w;
+                            size_t input =
+                                ((o / out_per_group * in_per_group + ci) * c->in_height + h) * c->in_width + w;
                             size_t k = ((o * in_per_group + ci) * c->kernel_height + i) * c->kernel_width + j;
                             double x = (double)*lane_at(s->x.data, s->in, image, input);
                             sum += (double)s->weight.data[k] * x;
@@ -166,28 +167,28 @@ static void check(struct shape_case shape, bool relu, uint64_t *state)
 void conv_fixed_shapes(void)
 {
     static const struct shape_case shapes[] = {
-        {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1},        /* the smallest */
-        {1, 6, 12, 12, 5, 5, 1, 2, 2, 2, 2, 1, 5},      /* LeNet's first */
-        {6, 16, 14, 14, 5, 5, 1, 0, 0, 0, 0, 1, 18},    /* and second */
-        {7, 13, 6, 5, 3, 3, 1, 1, 1, 1, 1, 1, 17},      /* odd channel counts */
-        {16, 8, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, 33},      /* several blocks */
-        {5, 3, 7, 6, 1, 1, 1, 0, 0, 0, 0, 1, 3},        /* 1x1 */
-        {4, 9, 7, 7, 1, 1, 2, 0, 0, 0, 0, 1, 20},       /* 1x1 with a stride: dx has holes */
-        {6, 6, 9, 8, 3, 3, 1, 1, 1, 1, 1, 6, 16},       /* depthwise */
-        {3, 12, 5, 7, 3, 3, 2, 1, 1, 1, 1, 3, 4},       /* depthwise with a multiplier and a stride */
-        {8, 4, 6, 6, 3, 3, 1, 0, 0, 0, 0, 2, 7},        /* groups */
-        {2, 3, 8, 9, 3, 3, 2, 0, 1, 0, 1, 1, 2},        /* "same" on even sizes: asymmetric */
-        {2, 3, 11, 11, 2, 2, 3, 0, 0, 0, 0, 1, 9},      /* stride > kernel */
-        {3, 2, 5, 5, 4, 2, 1, 3, 0, 1, 2, 1, 6},        /* unlike sides */
-        {2, 2, 3, 3, 7, 7, 1, 3, 3, 3, 3, 1, 16},       /* kernel larger than the image */
-        {1, 2, 12, 12, 3, 3, 2, 0, 0, 0, 0, 1, 16},     /* last row and column unused */
-        {16, 20, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 18},     /* Winograd: even, */
-        {40, 35, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 4},      /* odd sizes, two groups of channels, several chunks */
-        {13, 12, 5, 6, 3, 3, 1, 0, 0, 0, 0, 1, 17},     /* without padding */
-        {12, 14, 3, 4, 3, 3, 1, 2, 1, 0, 2, 1, 5},      /* unlike sides */
-        {12, 12, 2, 2, 3, 3, 1, 3, 3, 3, 3, 1, 3},      /* padding beyond the kernel: forward only */
-        {90, 12, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 2},      /* small chunks */
-        {3, 4, 2, 2, 1, 1, 1, 2, 1, 1, 3, 1, 5},        /* padding of a 1x1 */
+        {1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1},     /* the smallest */
+        {1, 6, 12, 12, 5, 5, 1, 2, 2, 2, 2, 1, 5},   /* LeNet's first */
+        {6, 16, 14, 14, 5, 5, 1, 0, 0, 0, 0, 1, 18}, /* and second */
+        {7, 13, 6, 5, 3, 3, 1, 1, 1, 1, 1, 1, 17},   /* odd channel counts */
+        {16, 8, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, 33},   /* several blocks */
+        {5, 3, 7, 6, 1, 1, 1, 0, 0, 0, 0, 1, 3},     /* 1x1 */
+        {4, 9, 7, 7, 1, 1, 2, 0, 0, 0, 0, 1, 20},    /* 1x1 with a stride: dx has holes */
+        {6, 6, 9, 8, 3, 3, 1, 1, 1, 1, 1, 6, 16},    /* depthwise */
+        {3, 12, 5, 7, 3, 3, 2, 1, 1, 1, 1, 3, 4},    /* depthwise with a multiplier and a stride */
+        {8, 4, 6, 6, 3, 3, 1, 0, 0, 0, 0, 2, 7},     /* groups */
+        {2, 3, 8, 9, 3, 3, 2, 0, 1, 0, 1, 1, 2},     /* "same" on even sizes: asymmetric */
+        {2, 3, 11, 11, 2, 2, 3, 0, 0, 0, 0, 1, 9},   /* stride > kernel */
+        {3, 2, 5, 5, 4, 2, 1, 3, 0, 1, 2, 1, 6},     /* unlike sides */
+        {2, 2, 3, 3, 7, 7, 1, 3, 3, 3, 3, 1, 16},    /* kernel larger than the image */
+        {1, 2, 12, 12, 3, 3, 2, 0, 0, 0, 0, 1, 16},  /* last row and column unused */
+        {16, 20, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 18},  /* Winograd: even, */
+        {40, 35, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 4},   /* odd sizes, two groups of channels, several chunks */
+        {13, 12, 5, 6, 3, 3, 1, 0, 0, 0, 0, 1, 17},  /* without padding */
+        {12, 14, 3, 4, 3, 3, 1, 2, 1, 0, 2, 1, 5},   /* unlike sides */
+        {12, 12, 2, 2, 3, 3, 1, 3, 3, 3, 3, 1, 3},   /* padding beyond the kernel: forward only */
+        {90, 12, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 2},   /* small chunks */
+        {3, 4, 2, 2, 1, 1, 1, 2, 1, 1, 3, 1, 5},     /* padding of a 1x1 */
     };
     uint64_t state = 1;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -208,8 +209,9 @@ static struct shape_case random_shape(uint64_t *state)
     s.right = random_integer(state, 0, 2);
     int64_t high = s.height + s.top + s.bottom, wide = s.width + s.left + s.right;
     s.kernel_height = random_integer(state, 1, high < 5 ? high : 5);
-    s.kernel_width = random_integer(state, 0, 1) && s.kernel_height <= wide ? s.kernel_height
-                                                                           : random_integer(state, 1, wide < 6 ? wide : 6);
+    s.kernel_width = random_integer(state, 0, 1) && s.kernel_height <= wide
+                         ? s.kernel_height
+                         : random_integer(state, 1, wide < 6 ? wide : 6);
     s.stride = random_integer(state, 0, 1) ? 1 : random_integer(state, 2, 4);
     s.images = random_integer(state, 1, 2 * LANES + 1);
     return s;

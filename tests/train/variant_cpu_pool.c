@@ -118,10 +118,10 @@ static double reference_output(struct setup *s, bool affine, size_t image, size_
 
 static void check(struct shape_case shape, bool relu, bool affine, uint64_t *state)
 {
-    print_message("kind %d, %ld channels, %ldx%ld, window %ldx%ld, stride %ld, padding %ld %ld %ld %ld, images %ld%s%s\n",
-                  shape.kind, shape.channels, shape.height, shape.width, shape.kernel_height, shape.kernel_width,
-                  shape.stride, shape.top, shape.bottom, shape.left, shape.right, shape.images, relu ? ", relu" : "",
-                  affine ? ", affine" : "");
+    print_message(
+        "kind %d, %ld channels, %ldx%ld, window %ldx%ld, stride %ld, padding %ld %ld %ld %ld, images %ld%s%s\n",
+        shape.kind, shape.channels, shape.height, shape.width, shape.kernel_height, shape.kernel_width, shape.stride,
+        shape.top, shape.bottom, shape.left, shape.right, shape.images, relu ? ", relu" : "", affine ? ", affine" : "");
     struct setup s = setup_create(shape, relu, state);
     double *expected = calloc(s.in, sizeof *expected);
     double tolerance = 4 * sum_tolerance(s.pool.kernel_height * s.pool.kernel_width) / 10;
@@ -130,8 +130,8 @@ static void check(struct shape_case shape, bool relu, bool affine, uint64_t *sta
     for (size_t image = 0; image < s.images; image++) {
         memset(expected, 0, s.in * sizeof *expected);
         for (size_t i = 0; i < s.out; i++)
-            assert_near((double)*lane_at(s.y.data, s.out, image, i), reference_output(&s, affine, image, i, expected), 0,
-                        tolerance);
+            assert_near((double)*lane_at(s.y.data, s.out, image, i), reference_output(&s, affine, image, i, expected),
+                        0, tolerance);
         for (size_t i = 0; i < s.in; i++)
             assert_near((double)*lane_at(s.dv.data, s.in, image, i), expected[i], 0, tolerance);
     }
@@ -145,22 +145,19 @@ static void check(struct shape_case shape, bool relu, bool affine, uint64_t *sta
 void pool_shapes(void)
 {
     static const struct shape_case shapes[] = {
-        {OP_MAXPOOL, 3, 6, 8, 2, 2, 2, 0, 0, 0, 0, 5},       /* the usual one */
-        {OP_MAXPOOL, 2, 7, 5, 2, 2, 2, 0, 0, 0, 0, 17},      /* last row and column in no window */
-        {OP_MAXPOOL, 2, 7, 7, 3, 3, 2, 0, 0, 0, 0, 16},      /* overlapping */
-        {OP_MAXPOOL, 2, 7, 6, 3, 3, 2, 1, 1, 1, 1, 3},       /* and padded */
-        {OP_MAXPOOL, 1, 8, 8, 2, 2, 3, 0, 0, 0, 0, 33},      /* stride > window */
-        {OP_MAXPOOL, 1, 5, 5, 1, 1, 2, 0, 0, 0, 0, 2},       /* holes only */
-        {OP_MAXPOOL, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},       /* nothing to choose */
-        {OP_MAXPOOL, 2, 17, 16, 16, 16, 1, 0, 0, 0, 0, 4},   /* more positions than a byte counts */
-        {OP_MAXPOOL, 1, 17, 15, 17, 15, 1, 0, 0, 0, 0, 4},   /* exactly as many */
-        {OP_MAXPOOL, 2, 5, 7, 3, 2, 2, 1, 0, 0, 1, 7},       /* unlike sides */
-        {OP_AVGPOOL, 3, 6, 8, 2, 2, 2, 0, 0, 0, 0, 5},
-        {OP_AVGPOOL, 2, 7, 5, 2, 2, 2, 0, 0, 0, 0, 17},
-        {OP_AVGPOOL, 2, 7, 7, 3, 3, 1, 1, 1, 1, 1, 16},
-        {OP_AVGPOOL, 2, 5, 7, 3, 2, 2, 1, 0, 0, 1, 7},
-        {OP_AVGPOOL, 2, 8, 8, 2, 2, 3, 0, 0, 0, 0, 7},
-        {OP_GLOBALAVGPOOL, 5, 7, 3, 0, 0, 1, 0, 0, 0, 0, 19},
+        {OP_MAXPOOL, 3, 6, 8, 2, 2, 2, 0, 0, 0, 0, 5},     /* the usual one */
+        {OP_MAXPOOL, 2, 7, 5, 2, 2, 2, 0, 0, 0, 0, 17},    /* last row and column in no window */
+        {OP_MAXPOOL, 2, 7, 7, 3, 3, 2, 0, 0, 0, 0, 16},    /* overlapping */
+        {OP_MAXPOOL, 2, 7, 6, 3, 3, 2, 1, 1, 1, 1, 3},     /* and padded */
+        {OP_MAXPOOL, 1, 8, 8, 2, 2, 3, 0, 0, 0, 0, 33},    /* stride > window */
+        {OP_MAXPOOL, 1, 5, 5, 1, 1, 2, 0, 0, 0, 0, 2},     /* holes only */
+        {OP_MAXPOOL, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1},     /* nothing to choose */
+        {OP_MAXPOOL, 2, 17, 16, 16, 16, 1, 0, 0, 0, 0, 4}, /* more positions than a byte counts */
+        {OP_MAXPOOL, 1, 17, 15, 17, 15, 1, 0, 0, 0, 0, 4}, /* exactly as many */
+        {OP_MAXPOOL, 2, 5, 7, 3, 2, 2, 1, 0, 0, 1, 7},     /* unlike sides */
+        {OP_AVGPOOL, 3, 6, 8, 2, 2, 2, 0, 0, 0, 0, 5},       {OP_AVGPOOL, 2, 7, 5, 2, 2, 2, 0, 0, 0, 0, 17},
+        {OP_AVGPOOL, 2, 7, 7, 3, 3, 1, 1, 1, 1, 1, 16},      {OP_AVGPOOL, 2, 5, 7, 3, 2, 2, 1, 0, 0, 1, 7},
+        {OP_AVGPOOL, 2, 8, 8, 2, 2, 3, 0, 0, 0, 0, 7},       {OP_GLOBALAVGPOOL, 5, 7, 3, 0, 0, 1, 0, 0, 0, 0, 19},
         {OP_GLOBALAVGPOOL, 2, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1},
     };
     uint64_t state = 1;
@@ -187,7 +184,8 @@ void pool_first_maximum(void)
             for (size_t i = 0; i < s.out; i++)
                 expected += relu ? 0 : (double)*lane_at(s.dy.data, s.out, 0, i);
             assert_near(total, expected, 1e-6, 1e-6);
-            assert_near((double)*lane_at(s.dv.data, s.in, 0, 0), relu ? 0 : (double)*lane_at(s.dy.data, s.out, 0, 0), 0, 0);
+            assert_near((double)*lane_at(s.dv.data, s.in, 0, 0), relu ? 0 : (double)*lane_at(s.dy.data, s.out, 0, 0), 0,
+                        0);
             setup_clear(&s);
         }
     }
