@@ -19,13 +19,15 @@
 #endif
 
 enum random_purpose { /* the top byte of the third counter word; never renumber: recorded studies depend on it */
-    RANDOM_SPLIT = 1, /* which images validate, which are used at all */
-    RANDOM_INITIAL,   /* initial weights; stream = layer */
-    RANDOM_ORDER,     /* order of the images; step = pass over the data */
-    RANDOM_AUGMENT,   /* shifts, flips, erased boxes; step = pass, index = image */
-    RANDOM_DROPOUT,   /* masks; stream = layer, step = optimizer step, index = element / 8 (16 bits each) */
-    RANDOM_SEARCH,    /* the optimiser: scrambling, candidates, multi-starts; trial = number of the suggestion */
-    RANDOM_TEST,      /* tests and generated data */
+                      RANDOM_SPLIT = 1, /* which images validate, which are used at all */
+                      RANDOM_INITIAL,   /* initial weights; stream = layer */
+                      RANDOM_ORDER,     /* order of the images; step = pass over the data */
+                      RANDOM_AUGMENT,   /* shifts, flips, erased boxes; step = pass, index = image */
+                      RANDOM_DROPOUT,   /* masks; stream = layer, step = optimizer step, index = element / 8 (16 bits
+                                           each) */
+                      RANDOM_SEARCH,    /* the optimiser: scrambling, candidates, multi-starts; trial = number of the
+                                           suggestion */
+                      RANDOM_TEST,      /* tests and generated data */
 };
 
 /* Four independent 32-bit words. */
@@ -47,7 +49,8 @@ static inline NR_HOST_DEVICE float random_unit_float(uint32_t word)
 
 /* Dropout: element e of a layer is kept where its 16-bit number is at least this threshold, i.e. with probability
  * 1 - rate to within 2^-17; element e takes half-word e % 8 of the block of index e / 8, low half first. Elements
- * are counted as sample-of-the-batch * elements-per-sample + element in [C,H,W] order, whatever the layout in memory. */
+ * are counted as sample-of-the-batch * elements-per-sample + element in [C,H,W] order, whatever the layout in memory.
+ */
 static inline NR_HOST_DEVICE uint32_t random_dropout_threshold(double rate)
 {
     return (uint32_t)(rate * 65536.0 + 0.5);
