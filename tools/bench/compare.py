@@ -16,8 +16,11 @@ def measure(command, core):
     return {row["network"]: row for row in json.loads(output(*pinned(core, *command)))}
 
 
-def median(runs, network, column):
-    return statistics.median(run[network][column] for run in runs)
+def over_rounds(runs, network, column):
+    """Median, and how it is written: with the least and the most."""
+    values = [run[network][column] for run in runs]
+    middle = statistics.median(values)
+    return middle, f"{middle:.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def main():
@@ -34,13 +37,13 @@ def main():
             print(f"round {number + 1}: {name}", file=sys.stderr)
             results[name].append(measure(commands[name], arguments.core))
 
-    print("\n| network | batch | PyTorch s | nasrun s | times faster | share of FMA peak |")
+    print("\n| network | batch | PyTorch, s (range) | nasrun, s (range) | times faster | share of FMA peak |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for network, row in results["nasrun"][0].items():
-        ours = median(results["nasrun"], network, "seconds_per_epoch")
-        theirs = median(results["PyTorch"], network, "seconds_per_epoch")
-        share = median(results["nasrun"], network, "share_of_peak")
-        print(f"| {network} | {row['batch']} | {theirs:.2f} | {ours:.2f} | {theirs / ours:.1f} | {share:.0%} |")
+        ours, ours_text = over_rounds(results["nasrun"], network, "seconds_per_epoch")
+        theirs, theirs_text = over_rounds(results["PyTorch"], network, "seconds_per_epoch")
+        share, _ = over_rounds(results["nasrun"], network, "share_of_peak")
+        print(f"| {network} | {row['batch']} | {theirs_text} | {ours_text} | {theirs / ours:.1f} | {share:.0%} |")
 
 
 if __name__ == "__main__":
