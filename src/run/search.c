@@ -235,9 +235,12 @@ static nr_status loop(struct search *search, int signals)
     }
 }
 
-/* Whether there is nothing left to do for a study that was run before. */
+/* Whether there is nothing left to do for a study that was run before. One that was killed between its last trial and
+ * its end still lacks its tables. */
 static bool complete(const struct search *search, const char *end)
 {
+    if (!*end)
+        return false;
     size_t unfinished = results_count(&search->results, TRIAL_QUEUED) + results_count(&search->results, TRIAL_RUNNING);
     double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
     if (unfinished == 0 && (int64_t)search->results.count >= study_int(search->study, KEY_TRIALS, NULL))
@@ -399,9 +402,9 @@ static nr_status train_all(struct search *search)
 
 static nr_status finish(struct search *search)
 {
-    nr_status status = store_set_end(search->store, search_end_name(search->end));
-    if (status == NR_OK)
-        status = search_write_tables(search, true);
+    nr_status status = search_write_tables(search, true);
+    if (status == NR_OK) /* last: a study without it has its tables written again by the next run */
+        status = store_set_end(search->store, search_end_name(search->end));
     log_info(search->log, "ended: %s; %zu trials done, %zu failed; %.1f s, of which the optimiser took %.3f s",
              search_end_text(search->end), results_count(&search->results, TRIAL_DONE),
              results_count(&search->results, TRIAL_FAILED), clock_monotonic() - search->began, search->suggesting);

@@ -326,6 +326,28 @@ static void left_checkpoints(void **state)
     assert_int_equal(count_files(folder, "runs/small/checkpoints"), 1);
 }
 
+/* A kill between the last trial and the end of the run: the tables are written by the next run. */
+static void killed_before_the_tables(void **state)
+{
+    (void)state;
+    char *trials = undisturbed();
+    char folder[512];
+    struct store *store;
+    snprintf(folder, sizeof folder, "%s/undisturbed", test_folder());
+    char *database = file_join(folder, "runs/small/study.db"), *table = file_join(folder, "runs/small/trials.csv");
+    assert_ok(store_open(database, false, NULL, &store));
+    assert_ok(store_set_end(store, ""));
+    store_close(store);
+    assert_int_equal(unlink(table), 0);
+    assert_int_equal(searching_run(folder, "small.ini --quiet"), 0);
+    char *again = searching_read(folder, "runs/small/trials.csv");
+    assert_string_equal(again, trials);
+    free(again);
+    free(table);
+    free(database);
+    free(trials);
+}
+
 static void more_trials(void **state)
 {
     (void)state;
@@ -351,11 +373,17 @@ static void more_trials(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(killed_drivers), cmocka_unit_test(interrupts),
-        cmocka_unit_test(killed_workers), cmocka_unit_test(interrupted_worker),
-        cmocka_unit_test(signals),        cmocka_unit_test(left_checkpoints),
-        cmocka_unit_test(finished_study), cmocka_unit_test(more_trials),
-        cmocka_unit_test(many_workers),   cmocka_unit_test(a_trial_that_kills_its_workers),
+        cmocka_unit_test(killed_drivers),
+        cmocka_unit_test(interrupts),
+        cmocka_unit_test(killed_workers),
+        cmocka_unit_test(interrupted_worker),
+        cmocka_unit_test(signals),
+        cmocka_unit_test(left_checkpoints),
+        cmocka_unit_test(finished_study),
+        cmocka_unit_test(killed_before_the_tables),
+        cmocka_unit_test(more_trials),
+        cmocka_unit_test(many_workers),
+        cmocka_unit_test(a_trial_that_kills_its_workers),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
