@@ -28,8 +28,8 @@ class Network:
         self.batch = int(training["batch_size"])
         self.epochs = int(training["epochs"])
         self.learning_rate = float(training["learning_rate"])
-        if training["optimizer"] != "adam":
-            raise ValueError(f"{name}: optimizer {training['optimizer']} is not translated")
+        if (training["optimizer"], training["initialisation"]) != ("adam", "he"):
+            raise ValueError(f"{name}: only adam and he are translated")
         self.validation = float(dict(sections["data"])["validation"])
 
     def module(self):
