@@ -20,8 +20,13 @@ struct device;  /* one opened device */
 struct images;  /* a data set where the device can reach it */
 struct trainer; /* one candidate in training */
 
-/* The mean of the gradients over the ranks of a data-parallel trial, in place; NULL for a single rank. */
-typedef nr_status all_reduce(void *context, void *gradients, int64_t count);
+/* The mean of a vector over the ranks of a data-parallel trial, in place: the gradients, the running statistics, the
+ * loss; every rank calls it as often, in the same order. NULL for a single rank, and for a device that joined a group.
+ */
+typedef nr_status all_reduce(void *context, void *values, int64_t count);
+
+/* What brings the ranks of a group together, as text. */
+enum { INVITATION_SIZE = 512 };
 
 struct trainer_setup {
     const struct plan *plan;
@@ -42,6 +47,7 @@ struct progress {
     bool busy;         /* submitted steps are still running */
     nr_status status;  /* NR_OK, NR_DIVERGED (loss or gradient not finite), NR_DEVICE, NR_NO_MEMORY */
     int64_t failed_at; /* the step of the failure */
+    const char *cause; /* NR_DEVICE, NR_NO_MEMORY: the call that failed and what it said; the trainer's; else NULL */
 };
 
 struct evaluation {
@@ -64,15 +70,39 @@ void trial_state_clear(struct trial_state *state);
 void trial_state_initialise(struct trial_state *state, const struct plan *plan, const struct recipe *recipe,
                             uint64_t seed, uint32_t trial);
 
+/* One device, as a person would be told of it. */
+struct device_summary {
+    char name[96];
+    int64_t memory, available; /* bytes; 0 where they do not matter */
+    bool tf32, bf16;
+    char problem[160]; /* why it cannot be used: "this program has no code for compute capability 6.1"; empty: it can */
+};
+
+/* Changes with every change of this header, so that a module of another build is refused. */
+enum { BACKEND_INTERFACE = 2 };
+
 struct backend {
+    int interface;    /* BACKEND_INTERFACE */
     const char *name; /* "cpu", "cuda" */
+    /* Devices that are there, usable or not; what is wrong when there are none or the libraries fail is logged. */
+    nr_status (*count)(struct log *log, int *out) NR_MUST_CHECK;
+    nr_status (*inspect)(int number, struct log *log, struct device_summary *out) NR_MUST_CHECK;
     /* `number` of the device (CUDA); describe: name, instruction set, library versions, recorded with every trial. */
     nr_status (*open)(int number, struct log *log, struct device **out) NR_MUST_CHECK;
     void (*describe)(const struct device *device, struct text *text);
     void (*close)(struct device *device);
     nr_status (*upload)(struct device *device, const struct dataset *dataset, struct images **out) NR_MUST_CHECK;
     void (*unload)(struct images *images);
-    /* Bytes that a trainer would take beside the data. */
+    /* Trials that may train at once (trainer_setup.lane is below that), and the bytes that are free for trainers now;
+     * INT64_MAX where the system decides. */
+    int (*lanes)(const struct device *device);
+    int64_t (*available)(struct device *device);
+    bool (*supports)(const struct device *device, enum precision_kind precision);
+    /* Data-parallel groups: rank 0 writes an invitation, then every rank joins, which blocks until all have. NULL where
+     * there is no such thing: the CPU's ranks are given a `reduce`. */
+    nr_status (*invite)(struct device *device, char invitation[INVITATION_SIZE]) NR_MUST_CHECK;
+    nr_status (*join)(struct device *device, const char *invitation, int rank, int ranks) NR_MUST_CHECK;
+    /* Bytes that a trainer would take beside the data; -1: out of memory while counting. */
     int64_t (*memory)(const struct device *device, const struct plan *plan, const struct recipe *recipe);
     /* Starts from trial_state_initialise(); write_state() replaces that. The setup's pointers outlive the trainer. */
     nr_status (*create)(struct device *device, struct images *images, const struct trainer_setup *setup,
@@ -82,11 +112,11 @@ struct backend {
     void (*poll)(struct trainer *trainer, struct progress *out);
     void (*reset_progress)(struct trainer *trainer); /* loss_sum and images start at 0 again */
     /* Evaluation mode over `indices` of `images` (which may be another set of the same shape: the test part). */
-    nr_status (*evaluate)(struct trainer *trainer, const struct images *images, const uint32_t *indices,
-                          int64_t count, struct evaluation *out) NR_MUST_CHECK;
+    nr_status (*evaluate)(struct trainer *trainer, const struct images *images, const uint32_t *indices, int64_t count,
+                          struct evaluation *out) NR_MUST_CHECK;
     /* Logits [count][classes] in evaluation mode; for exports, predictions and tests. */
-    nr_status (*predict)(struct trainer *trainer, const struct images *images, const uint32_t *indices,
-                         int64_t count, float *logits) NR_MUST_CHECK;
+    nr_status (*predict)(struct trainer *trainer, const struct images *images, const uint32_t *indices, int64_t count,
+                         float *logits) NR_MUST_CHECK;
     nr_status (*read_state)(struct trainer *trainer, struct trial_state *out) NR_MUST_CHECK; /* creates *out */
     nr_status (*write_state)(struct trainer *trainer, const struct trial_state *state) NR_MUST_CHECK;
 };

@@ -11,7 +11,9 @@
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE, SCHEDULE_ONECYCLE };
 enum initialisation_kind { INITIALISATION_HE, INITIALISATION_XAVIER, INITIALISATION_SMALL };
-enum precision_kind { PRECISION_FLOAT32, PRECISION_FLOAT64 }; /* float64: tests, CPU only */
+/* Of products; everything else is float32. float64: tests, CPU only. tf32, bf16: CUDA only; bf16 rounds the factors and
+ * keeps float32 weights and sums. */
+enum precision_kind { PRECISION_FLOAT32, PRECISION_FLOAT64, PRECISION_TF32, PRECISION_BF16 };
 
 struct recipe {
     enum optimizer_kind optimizer;

@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <dlfcn.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,44 @@ static nr_status device_open(int number, struct log *log, struct device **out)
     one_thread();
     *out = device;
     return NR_OK;
+}
+
+static nr_status device_count(struct log *log, int *out)
+{
+    (void)log;
+    *out = 1;
+    return NR_OK;
+}
+
+static nr_status device_inspect(int number, struct log *log, struct device_summary *out)
+{
+    const struct cpu_engine *engine = cpu_engine_choose(PRECISION_FLOAT32);
+    (void)number;
+    (void)log;
+    *out = (struct device_summary){0};
+    if (engine)
+        snprintf(out->name, sizeof out->name, "cpu %s", engine->name);
+    else
+        snprintf(out->problem, sizeof out->problem, "NASRUN_ISA names what this processor lacks");
+    return NR_OK;
+}
+
+static int device_lanes(const struct device *device)
+{
+    (void)device;
+    return 1;
+}
+
+static int64_t device_available(struct device *device)
+{
+    (void)device;
+    return INT64_MAX;
+}
+
+static bool device_supports(const struct device *device, enum precision_kind precision)
+{
+    (void)device;
+    return precision == PRECISION_FLOAT32 || precision == PRECISION_FLOAT64;
 }
 
 static void device_describe(const struct device *device, struct text *text)
@@ -372,12 +411,18 @@ struct network *cpu_trainer_network(struct trainer *trainer, const struct cpu_en
 }
 
 const struct backend cpu_backend = {
+    .interface = BACKEND_INTERFACE,
     .name = "cpu",
+    .count = device_count,
+    .inspect = device_inspect,
     .open = device_open,
     .describe = device_describe,
     .close = device_close,
     .upload = upload,
     .unload = unload,
+    .lanes = device_lanes,
+    .available = device_available,
+    .supports = device_supports,
     .memory = memory,
     .create = create,
     .destroy = destroy,
