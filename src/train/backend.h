@@ -21,8 +21,8 @@ struct images;  /* a data set where the device can reach it */
 struct trainer; /* one candidate in training */
 
 /* The mean of a vector over the ranks of a data-parallel trial, in place: the gradients, the running statistics, the
- * loss; every rank calls it as often, in the same order. NULL for a single rank, and for a device that joined a group.
- */
+ * loss; every rank calls it as often, in the same order, and gets the same bits. The values are float, or double where
+ * the recipe's precision is float64. NULL for a single rank, and for a device that joined a group. */
 typedef nr_status all_reduce(void *context, void *values, int64_t count);
 
 /* What brings the ranks of a group together, as text. */

@@ -318,67 +318,6 @@ static void divergence(void **state)
     log_destroy(f.log);
 }
 
-/* Two ranks, each with half of every batch, and the mean of their gradients: the steps of one trainer with all. */
-struct ranks {
-    double *gradient; /* what the rank contributes */
-    const double *other;
-};
-
-static nr_status reduce_mean(void *context, void *gradients, int64_t count)
-{
-    const struct ranks *ranks = context;
-    double *g = gradients;
-    memcpy(ranks->gradient, g, (size_t)count * sizeof *g);
-    for (int64_t i = 0; ranks->other && i < count; i++)
-        g[i] = (g[i] + ranks->other[i]) / 2;
-    return NR_OK;
-}
-
-static void ranks_average(void **state)
-{
-    (void)state;
-    struct fixture f;
-    setup(&f);
-    f.recipe.precision = PRECISION_FLOAT64;
-    f.recipe.batch_size = 27;
-    hand_dense(&f.hand, 6);
-    hand_act(&f.hand, ACT_TANH);
-    hand_dense(&f.hand, CLASSES);
-    open_device(&f);
-    double *gradients = calloc((size_t)f.hand.plan.parameters, sizeof *gradients);
-    struct ranks first = {.gradient = gradients},
-                 second = {.gradient = calloc((size_t)f.hand.plan.parameters, 8), .other = gradients};
-    struct trainer_setup parts = {.plan = &f.hand.plan,
-                                  .recipe = &f.recipe,
-                                  .split = &f.split,
-                                  .seed = 77,
-                                  .ranks = 2,
-                                  .reduce = reduce_mean,
-                                  .reduce_context = &first};
-    struct trainer *whole = trainer_create(&f, 0), *zero, *one;
-    assert_ok(cpu_backend.create(f.device, f.images, &parts, &zero));
-    parts.rank = 1;
-    parts.reduce_context = &second;
-    assert_ok(cpu_backend.create(f.device, f.images, &parts, &one));
-    train(whole, 1);
-    train(zero, 1);
-    train(one, 1);
-    struct trial_state expected, got;
-    assert_ok(cpu_backend.read_state(whole, &expected));
-    assert_ok(cpu_backend.read_state(one, &got));
-    for (int64_t i = 0; i < expected.parameters; i++)
-        assert_near(got.parameter[i], expected.parameter[i], 1e-6, 1e-8);
-    trial_state_clear(&expected);
-    trial_state_clear(&got);
-    cpu_backend.destroy(whole);
-    cpu_backend.destroy(zero);
-    cpu_backend.destroy(one);
-    free(gradients);
-    free(second.gradient);
-    close_device(&f);
-    log_destroy(f.log);
-}
-
 static void refuses_other_images(void **state)
 {
     (void)state;
@@ -414,11 +353,9 @@ static void memory_is_told(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(same_seed_same_bits), cmocka_unit_test(learns),
-        cmocka_unit_test(logits_stand_alone),  cmocka_unit_test(variants_agree),
-        cmocka_unit_test(unknown_isa),         cmocka_unit_test(divergence),
-        cmocka_unit_test(ranks_average),       cmocka_unit_test(refuses_other_images),
-        cmocka_unit_test(memory_is_told),
+        cmocka_unit_test(same_seed_same_bits),  cmocka_unit_test(learns),         cmocka_unit_test(logits_stand_alone),
+        cmocka_unit_test(variants_agree),       cmocka_unit_test(unknown_isa),    cmocka_unit_test(divergence),
+        cmocka_unit_test(refuses_other_images), cmocka_unit_test(memory_is_told),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

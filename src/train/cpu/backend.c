@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "train/cpu/engine.h"
+#include "train/cpu/ranks.h"
 #include "train/cpu/variants.h"
 #include "train/order.h"
 
@@ -243,13 +244,16 @@ static nr_status create(struct device *device, struct images *images, const stru
                   (long long)found->channels, (long long)found->height, (long long)found->width);
         return NR_INVALID;
     }
+    nr_status status = ranks_check(setup, device->log);
+    if (status != NR_OK)
+        return status;
     struct trainer *trainer = mem_array(1, sizeof *trainer);
     if (!trainer)
         return log_no_memory(device->log, "creating a trainer");
     *trainer = (struct trainer){.device = device, .images = images, .setup = *setup};
     trainer->engine =
         setup->recipe->precision == PRECISION_FLOAT32 ? device->engine : cpu_engine_choose(setup->recipe->precision);
-    nr_status status = build(trainer);
+    status = build(trainer);
     if (status) {
         destroy(trainer);
         return status == NR_NO_MEMORY ? log_no_memory(device->log, "creating a trainer") : status;
@@ -282,32 +286,29 @@ static void restore_subnormals(unsigned mode)
 #endif
 }
 
-/* This rank's images of the step, and how their gradients weigh: the mean over all images is the mean over ranks of
- * sums times ranks / images. */
-static struct batch next_batch(struct trainer *trainer)
+/* This rank's images of the step. */
+static struct batch next_batch(struct trainer *trainer, int64_t *rows)
 {
-    const struct trainer_setup *setup = &trainer->setup;
-    const struct recipe *recipe = setup->recipe;
+    const struct recipe *recipe = trainer->setup.recipe;
     int64_t step = trainer->progress.step, per_epoch = recipe_steps_per_epoch(recipe);
     int64_t within = step % per_epoch * recipe->batch_size, left = recipe->epoch_images - within;
-    int64_t count = left < recipe->batch_size ? left : recipe->batch_size;
-    int64_t ranks = setup->ranks > 1 ? setup->ranks : 1, rank = setup->ranks > 1 ? setup->rank : 0;
-    int64_t from = count * rank / ranks, to = count * (rank + 1) / ranks;
-    order_take(&trainer->order, step / per_epoch * recipe->epoch_images + within + from, to - from, trainer->image,
-               trainer->pass);
-    return (struct batch){.pixels = trainer->images->pixels,
+    struct batch batch = {.pixels = trainer->images->pixels,
                           .labels = trainer->images->labels,
                           .image = trainer->image,
                           .pass = trainer->pass,
-                          .count = to - from,
-                          .gradient_scale = (double)ranks / (double)count,
                           .step = step};
+    *rows = left < recipe->batch_size ? left : recipe->batch_size;
+    ranks_share(&trainer->setup, *rows, &batch);
+    order_take(&trainer->order, step / per_epoch * recipe->epoch_images + within + batch.first, batch.count,
+               trainer->image, trainer->pass);
+    return batch;
 }
 
-static nr_status fail(struct trainer *trainer, nr_status status)
+static nr_status fail(struct trainer *trainer, nr_status status, const char *cause)
 {
     trainer->progress.status = status;
     trainer->progress.failed_at = trainer->progress.step;
+    trainer->progress.cause = cause;
     return status;
 }
 
@@ -315,20 +316,17 @@ static nr_status train_step(struct trainer *trainer)
 {
     const struct cpu_engine *engine = trainer->engine;
     const struct trainer_setup *setup = &trainer->setup;
-    struct batch batch = next_batch(trainer);
+    int64_t rows, step = trainer->progress.step;
+    struct batch batch = next_batch(trainer, &rows);
     double loss = engine->gradient(trainer->network, &batch);
-    if (setup->reduce) {
-        nr_status status = setup->reduce(setup->reduce_context, engine->vector(trainer->network, NETWORK_GRADIENTS),
-                                         setup->plan->parameters);
-        if (status)
-            return fail(trainer, status);
-    }
-    int64_t step = trainer->progress.step;
+    nr_status status = ranks_reduce(setup, engine, trainer->network, &batch, &loss);
+    if (status != NR_OK)
+        return fail(trainer, status, "the mean over the ranks failed");
     double norm = engine->update(trainer->network, recipe_learning_rate(setup->recipe, step), step);
     trainer->progress.loss_sum += loss;
-    trainer->progress.images += batch.count;
+    trainer->progress.images += rows;
     if (!isfinite(loss) || !isfinite(norm))
-        return fail(trainer, NR_DIVERGED);
+        return fail(trainer, NR_DIVERGED, NULL);
     trainer->progress.step++;
     return NR_OK;
 }

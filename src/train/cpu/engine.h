@@ -33,7 +33,8 @@ struct batch {
     const uint8_t *labels; /* of the whole set */
     const uint32_t *image; /* [count] indices into the set */
     const uint32_t *pass;  /* [count], for augmentation; unused when evaluating */
-    int64_t count;         /* 1 .. network's capacity */
+    int64_t count;         /* 1 .. network's capacity; 0: a rank without images */
+    int64_t first;         /* this rank's first row in the whole batch: dropout counts from there */
     double gradient_scale; /* of the sum over images: 1 / count for the mean */
     int64_t step;          /* of the optimizer, for dropout */
     dropout_masks *masks;  /* NULL: random */

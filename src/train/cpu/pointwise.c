@@ -188,7 +188,7 @@ static void place(struct network *network, struct step *step, struct arena *aren
         state->bias_gradient = arena_take(arena, pitch, sizeof(real));
     }
     if (state->dropout) {
-        state->keep = arena_take(arena, network->capacity * y->features + DROPOUT_SLACK, 1);
+        state->keep = arena_take(arena, network->capacity * y->features + DROPOUT_SLACK + 8, 1);
         if (y->lanes)
             state->draws = arena_take(arena, LANES * y->features + DROPOUT_SLACK + 8, 1);
     }
@@ -215,11 +215,22 @@ static void draw(const struct network *network, const struct pointwise_step *sta
     dropout_draw(&stream, first, count, keep);
 }
 
-/* Elements are numbered as in rows, whatever the layout. */
+/* Elements are numbered as in rows of the whole batch, whatever the layout and the number of ranks. */
+static size_t element_of_row(const struct network *network, size_t row, size_t features)
+{
+    return ((size_t)network->batch->first + row) * features;
+}
+
+/* In rows: where this rank's first element lies in its mask, since masks are drawn from multiples of 8 on. */
+static size_t mask_offset(const struct network *network, const struct value *value)
+{
+    return network->batch->masks || value->lanes ? 0 : element_of_row(network, 0, value->features) % 8;
+}
+
 static void draw_lanes(const struct network *network, const struct pointwise_step *state, size_t features, size_t block,
                        uint8_t *keep)
 {
-    size_t first = block * LANES * features, offset = first % 8;
+    size_t first = element_of_row(network, block * LANES, features), offset = first % 8;
     draw(network, state, first - offset, LANES * features + offset, state->draws);
     for (size_t image = 0; image < LANES; image++) {
         const uint8_t *from = state->draws + offset + image * features;
@@ -243,7 +254,8 @@ static void draw_masks(const struct network *network, struct pointwise_step *sta
     } else if (value->lanes) {
         draw_lanes(network, state, features, block, keep);
     } else {
-        draw(network, state, 0, network->count * features, keep);
+        size_t offset = mask_offset(network, value);
+        draw(network, state, element_of_row(network, 0, features) - offset, offset + network->count * features, keep);
     }
 }
 
@@ -258,8 +270,8 @@ static void forward(struct network *network, struct step *step, size_t block)
         draw_masks(network, state, y, block);
     size_t rows = y->lanes ? 1 : network->count;
     span.count = y->lanes ? y->features * LANES : y->pitch;
-    if (span.keep && y->lanes)
-        span.keep += block * span.count;
+    if (span.keep)
+        span.keep += y->lanes ? block * span.count : mask_offset(network, y);
     for (size_t row = 0; row < rows; row++) {
         span.x = value_data(x, block) + row * x->pitch;
         span.y = value_data(y, block) + row * y->pitch;
@@ -277,8 +289,8 @@ static void backward(struct network *network, struct step *step, size_t block, r
     size_t rows = y->lanes ? 1 : network->count;
     span.count = y->lanes ? y->features * LANES : y->pitch;
     span.bias_gradient = state->bias ? state->bias_gradient : NULL;
-    if (span.keep && y->lanes)
-        span.keep += block * span.count;
+    if (span.keep)
+        span.keep += y->lanes ? block * span.count : mask_offset(network, y);
     for (size_t row = 0; row < rows; row++) {
         span.x = value_data(x, block) + row * x->pitch;
         span.y = value_data(y, block) + row * y->pitch;
