@@ -19,12 +19,15 @@ struct failure {
     char text[160];   /* "cudaGraphLaunch(exec, stream): an illegal memory access was encountered" */
 };
 
-/* Notes it unless something was noted before; returns the status that the code means. */
+/* Notes it unless something was noted before (that the context is lost is always noted); returns the status that the
+ * code means. A library's code is looked through to the runtime's error behind it, which is thereby cleared. */
 nr_status failure_cuda(struct failure *failure, const char *call, cudaError_t code);
 nr_status failure_blas(struct failure *failure, const char *call, cublasStatus_t code);
 nr_status failure_dnn(struct failure *failure, const char *call, cudnnStatus_t code);
 nr_status failure_nccl(struct failure *failure, const char *call, ncclResult_t code);
-/* Forgets a failure that was handled: an allocation or a shape that did not work. */
+/* The same for what no library reports: "ncclCommInitRankConfig: rank 1 of 4 waited 30 s for the others". */
+nr_status failure_note(struct failure *failure, nr_status status, const char *format, ...) NR_PRINTF(3, 4);
+/* Forgets a failure that was handled: an allocation or a shape that did not work. A lost context stays lost. */
 void failure_clear(struct failure *failure);
 
 #define TRY_CUDA(failure, call)                                                                                        \
