@@ -70,5 +70,6 @@ nr_status command_doctor(struct cli *cli);
 nr_status command_help(struct cli *cli);
 nr_status command_version(struct cli *cli);
 nr_status command_worker(struct cli *cli);
+nr_status command_probe(struct cli *cli);
 
 #endif

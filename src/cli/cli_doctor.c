@@ -73,7 +73,7 @@ static bool check_device(struct log *log, struct text *found)
 static bool check_training(struct log *log, struct text *found)
 {
     double accuracy;
-    if (selftest_training(log, &accuracy) != NR_OK)
+    if (selftest_training(&cpu_backend, 0, log, &accuracy) != NR_OK)
         return false;
     text_format(found, "a small network learns two made-up classes: accuracy %.3f", accuracy);
     return accuracy > 0.95;

@@ -81,4 +81,10 @@ const struct command commands[] = {
      .most = 1,
      .hidden = true,
      .run = command_worker},
+    {.name = "probe",
+     .synopsis = "[train]",
+     .help = "list the GPUs as JSON (started by a search and by doctor)",
+     .most = 1,
+     .hidden = true,
+     .run = command_probe},
     {0}};

@@ -33,7 +33,8 @@ static void draw(uint8_t *images, uint8_t *labels)
     }
 }
 
-static nr_status train(const struct study *study, const struct dataset *dataset, struct log *log, double *accuracy)
+static nr_status train(const struct study *study, const struct dataset *dataset, const struct backend *backend,
+                       int number, struct log *log, double *accuracy)
 {
     struct split *split;
     struct problem problem;
@@ -50,13 +51,13 @@ static nr_status train(const struct study *study, const struct dataset *dataset,
     status = problem_plan(&problem, point, NULL, &plan, &recipe);
     if (status != NR_OK)
         goto err_split;
-    status = cpu_backend.open(0, log, &device);
+    status = backend->open(number, log, &device);
     if (status != NR_OK)
         goto err_plan;
-    status = cpu_backend.upload(device, dataset, &images);
+    status = backend->upload(device, dataset, &images);
     if (status != NR_OK)
         goto err_device;
-    struct trial_setup trial = {.backend = &cpu_backend,
+    struct trial_setup trial = {.backend = backend,
                                 .device = device,
                                 .images = images,
                                 .split = split,
@@ -69,9 +70,9 @@ static nr_status train(const struct study *study, const struct dataset *dataset,
         status = result.status;
     if (status == NR_OK)
         *accuracy = result.last.validation_accuracy;
-    cpu_backend.unload(images);
+    backend->unload(images);
 err_device:
-    cpu_backend.close(device);
+    backend->close(device);
 err_plan:
     plan_destroy(plan);
 err_split:
@@ -79,7 +80,7 @@ err_split:
     return status;
 }
 
-nr_status selftest_training(struct log *log, double *accuracy)
+nr_status selftest_training(const struct backend *backend, int number, struct log *log, double *accuracy)
 {
     struct study *study;
     uint8_t *images = mem_array(IMAGES, PIXELS), *labels = mem_array(IMAGES, 1);
@@ -97,7 +98,7 @@ nr_status selftest_training(struct log *log, double *accuracy)
                                   .descriptor = -1};
         status = template_check(study, log);
         if (status == NR_OK)
-            status = train(study, &dataset, log, accuracy);
+            status = train(study, &dataset, backend, number, log, accuracy);
         study_destroy(study);
     }
     free(labels);
