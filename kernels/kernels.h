@@ -7,7 +7,7 @@
  * The definitions are those of the CPU engine (src/train/cpu), which the tests hold both to.
  *
  * Nothing here is known at capture time but shapes and addresses: whatever changes from step to step is read from
- * `struct k_state` on the device, which k_update() moves on, so that one graph serves all steps. */
+ * `struct k_state` on the device, which k_update_apply() moves on, so that one graph serves all steps. */
 #ifndef NASRUN_KERNELS_KERNELS_H
 #define NASRUN_KERNELS_KERNELS_H
 
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* Where a training stands; one per trainer, in device memory. Written by k_update() alone. */
+/* Where a training stands; one per trainer, in device memory. Written by k_update_apply() alone. */
 struct k_state {
     int64_t step;      /* optimizer steps done since the start of the trial */
     int64_t failed_at; /* the first step whose loss or gradient was not finite; -1: none */
@@ -163,12 +163,12 @@ struct k_update {
 };
 enum { K_SQUARES = 256 };
 
-/* With clip_norm > 0, before k_update(): partial sums of squares of the gradient. */
+/* With clip_norm > 0, before k_update_apply(): partial sums of squares of the gradient. */
 cudaError_t k_squares(const struct k_update *update, cudaStream_t stream);
 /* The update; then, once every block has read it, the last block ends the step: loss_sum and images are added to,
  * failed_at is set to `step` if it was -1 and the loss or any gradient is not finite, step += 1. A failed training goes
  * on counting and its weights are of no account. count = 0 still ends the step. */
-cudaError_t k_update(const struct k_update *update, struct k_state *state, cudaStream_t stream);
+cudaError_t k_update_apply(const struct k_update *update, struct k_state *state, cudaStream_t stream);
 
 /* ---- elementwise.cu ---- */
 
