@@ -18,7 +18,7 @@
 #define NR_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                      \
     bx_launch(#kernel, kernel, (grid), (block), (shared_bytes), (stream), __VA_ARGS__)
 #define NR_SHARED(type, name, count)                                                                                   \
-    type *name = static_cast<type *>(bx_shared(__FILE__, __LINE__, sizeof(type) * (count), alignof(type)))
+    type *name = static_cast<type *>(bx_shared(__PRETTY_FUNCTION__, __LINE__, sizeof(type) * (count), alignof(type)))
 #define NR_SHARED_DYNAMIC(type, name) type *name = static_cast<type *>(bx_dynamic_shared(alignof(type)))
 #endif
 
