@@ -79,7 +79,7 @@ struct device_summary {
 };
 
 /* Changes with every change of this header, so that a module of another build is refused. */
-enum { BACKEND_INTERFACE = 2 };
+enum { BACKEND_INTERFACE = 3 };
 
 struct backend {
     int interface;    /* BACKEND_INTERFACE */
@@ -98,6 +98,9 @@ struct backend {
     int (*lanes)(const struct device *device);
     int64_t (*available)(struct device *device);
     bool (*supports)(const struct device *device, enum precision_kind precision);
+    /* FLOP per second of products in this precision that the device could do at the most, a multiply-add counting two;
+     * 0: not known. A yardstick for benchmarks: the CPU takes half a second to measure it. */
+    double (*peak)(const struct device *device, enum precision_kind precision);
     /* Data-parallel groups: rank 0 writes an invitation, then every rank joins, which blocks until all have. NULL where
      * there is no such thing: the CPU's ranks are given a `reduce`. */
     nr_status (*invite)(struct device *device, char invitation[INVITATION_SIZE]) NR_MUST_CHECK;
@@ -108,6 +111,9 @@ struct backend {
     nr_status (*create)(struct device *device, struct images *images, const struct trainer_setup *setup,
                         struct trainer **out) NR_MUST_CHECK;
     void (*destroy)(struct trainer *trainer);
+    /* Pieces of work that the device starts one after another for a step (nodes of a graph). NULL: the CPU starts none.
+     */
+    int64_t (*nodes)(const struct trainer *trainer);
     nr_status (*submit)(struct trainer *trainer, int64_t steps) NR_MUST_CHECK;
     void (*poll)(struct trainer *trainer, struct progress *out);
     void (*reset_progress)(struct trainer *trainer); /* loss_sum and images start at 0 again */

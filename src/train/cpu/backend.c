@@ -142,6 +142,17 @@ static bool device_supports(const struct device *device, enum precision_kind pre
     return precision == PRECISION_FLOAT32 || precision == PRECISION_FLOAT64;
 }
 
+static const struct cpu_engine *engine_of(const struct device *device, enum precision_kind precision)
+{
+    return precision == PRECISION_FLOAT32 ? device->engine : cpu_engine_choose(precision);
+}
+
+static double device_peak(const struct device *device, enum precision_kind precision)
+{
+    const struct cpu_engine *engine = engine_of(device, precision);
+    return engine ? engine->peak(0.5) : 0;
+}
+
 static void device_describe(const struct device *device, struct text *text)
 {
     text_format(text, "cpu %s", device->engine->name);
@@ -176,9 +187,7 @@ static void unload(struct images *images)
 
 static int64_t memory(const struct device *device, const struct plan *plan, const struct recipe *recipe)
 {
-    const struct cpu_engine *engine =
-        recipe->precision == PRECISION_FLOAT32 ? device->engine : cpu_engine_choose(recipe->precision);
-    return engine->bytes(plan, recipe);
+    return engine_of(device, recipe->precision)->bytes(plan, recipe);
 }
 
 /* ---- trainer ---- */
@@ -251,8 +260,7 @@ static nr_status create(struct device *device, struct images *images, const stru
     if (!trainer)
         return log_no_memory(device->log, "creating a trainer");
     *trainer = (struct trainer){.device = device, .images = images, .setup = *setup};
-    trainer->engine =
-        setup->recipe->precision == PRECISION_FLOAT32 ? device->engine : cpu_engine_choose(setup->recipe->precision);
+    trainer->engine = engine_of(device, setup->recipe->precision);
     status = build(trainer);
     if (status) {
         destroy(trainer);
@@ -421,6 +429,7 @@ const struct backend cpu_backend = {
     .lanes = device_lanes,
     .available = device_available,
     .supports = device_supports,
+    .peak = device_peak,
     .memory = memory,
     .create = create,
     .destroy = destroy,
