@@ -21,7 +21,11 @@ struct epoch_metrics {
 /* Called after every epoch, its state already in the checkpoint; false stops the trial there (early stopping). A
  * resumed trial reports the last epoch of its checkpoint again, since the one who was told may have died with it. */
 typedef bool trial_on_epoch(void *context, const struct epoch_metrics *metrics);
-/* Asked before every few steps (about every 20 ms); true stops the trial at once with NR_INTERRUPTED, its last
+/* Called once the checkpoint was read and before the trainer is made, with the epochs that it holds; false ends the
+ * trial with NR_INTERRUPTED. Making a trainer of a data-parallel group waits for the other ranks: this is the moment to
+ * tell them where to start from. */
+typedef bool trial_on_start(void *context, int64_t epochs);
+/* Asked before every portion of steps (about every 20 ms); true stops the trial at once with NR_INTERRUPTED, its last
  * checkpoint kept. */
 typedef bool trial_should_stop(void *context);
 
@@ -34,7 +38,15 @@ struct trial_setup {
     const struct recipe *recipe;
     uint64_t seed;
     uint32_t trial;
+    int lane;
+    int rank, ranks; /* of a data-parallel group; 0 ranks: alone. All read the checkpoint, rank 0 writes it */
+    all_reduce *reduce;
+    void *reduce_context;
+    bool follows; /* rank 0 starts after `from` epochs: whoever does not find as many ends with NR_IO */
+    int64_t from;
+    double patience;        /* seconds without a step, after which the device counts as hung (NR_DEVICE); 0: for ever */
     const char *checkpoint; /* file that is resumed from where it exists and replaced after every epoch; NULL: none */
+    trial_on_start *on_start;
     trial_on_epoch *on_epoch;
     trial_should_stop *should_stop;
     void *context;
@@ -42,15 +54,35 @@ struct trial_setup {
 
 struct trial_result {
     nr_status status;                /* NR_OK, NR_DIVERGED, NR_INTERRUPTED, NR_NO_MEMORY, NR_DEVICE, NR_IO */
-    char cause[160];                 /* "loss or gradient not finite at step 412 (epoch 2)"; empty when ok */
+    char cause[256];                 /* "loss or gradient not finite at step 412 (epoch 2)"; empty when ok */
     struct epoch_metrics last, best; /* best: highest validation accuracy */
     int64_t epochs;                  /* finished, those before a resume included */
 };
 
-/* Runs from the checkpoint or the start to the end of the recipe's epochs. Returns NR_OK when it could be run at all,
- * else why not (no memory, no device); how it went is in `result` in either case. A checkpoint that is damaged or
- * another network's is a warning, and the trial starts anew. After the last epoch the checkpoint holds the weights
- * without the optimizer's state; a trial that ended otherwise keeps its last checkpoint as it is. */
+/* One trial under way, as a machine that is advanced by small turns, so that one thread keeps many lanes busy. The
+ * bits of a trial depend neither on how its steps are cut into portions nor on who trains beside it. */
+struct trial;
+
+enum trial_turn {
+    TRIAL_WORKED, /* something was done */
+    TRIAL_WAITS,  /* enough steps are queued on the device: look again in a moment */
+    TRIAL_ENDED
+};
+
+/* Reads the checkpoint and makes the trainer. What the setup points to, and `result`, outlive the trial. When it cannot
+ * be started the status says why, as does `result`, and there is no trial. A checkpoint that is damaged or another
+ * network's is a warning, and the trial starts anew. */
+nr_status trial_begin(const struct trial_setup *setup, struct log *log, struct trial_result *result,
+                      struct trial **out) NR_MUST_CHECK;
+/* Keeps two portions of about 20 ms queued on the device; after the last step of an epoch measures, saves and reports.
+ * Waits for the device only then; the CPU's steps are done within. */
+enum trial_turn trial_advance(struct trial *trial);
+/* Gives `result` and destroys the trial, ended or not (NULL is fine). After the last epoch the checkpoint holds the
+ * weights without the optimizer's state; a trial that ended otherwise keeps its last checkpoint as it is. */
+void trial_end(struct trial *trial);
+
+/* All of it, for callers that wait for one trial: begins, advances to the end of the recipe's epochs, ends. Returns
+ * NR_OK when it could be started at all; how it went is in `result` in either case. */
 nr_status trial_run(const struct trial_setup *setup, struct log *log, struct trial_result *result) NR_MUST_CHECK;
 
 #endif
