@@ -5,7 +5,18 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "train/backend.h"
+#include "train/backends.h"
+
+/* Without loading the module: what it is linked with is told by `nasrun doctor`. */
+static void print_cuda(FILE *out)
+{
+    struct text module = {0}, problem = {0};
+    backend_find_cuda(&module, &problem);
+    fprintf(out, "CUDA: %s%s%s\n", module.data ? module.data : "", module.data && problem.data ? "; " : "",
+            problem.data ? problem.data : "");
+    text_clear(&module);
+    text_clear(&problem);
+}
 
 nr_status command_version(struct cli *cli)
 {
@@ -20,5 +31,6 @@ nr_status command_version(struct cli *cli)
     fprintf(cli->out, "%s\n", description.data ? description.data : "");
     text_clear(&description);
     cpu_backend.close(device);
+    print_cuda(cli->out);
     return NR_OK;
 }
