@@ -1,4 +1,5 @@
-/* nasrun doctor: does what the engine stands on work here? One line per check; the exit status says whether all did. */
+/* nasrun doctor: does what the engine stands on work here? One line per check; the exit status says whether all did.
+ * What is not here, a data set or a GPU, is "-" and no failure; a GPU that is here and does not work is one. */
 #include <cerf.h>
 #include <inttypes.h>
 #include <lapacke.h>
@@ -11,11 +12,23 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "report/table.h"
 #include "run/pool.h"
+#include "run/probe.h"
 #include "run/selftest.h"
 #include "store/store.h"
-#include "train/backend.h"
+#include "train/backends.h"
 #include "train/dataset.h"
+
+static const char ok[] = "ok", absent[] = "-", failed[] = "FAIL";
+
+/* What was found so far: text is printed as it comes, data at the end. */
+struct findings {
+    struct cli *cli;
+    struct table *table;
+    int checks, failures;
+    nr_status status; /* of the table */
+};
 
 struct check {
     const char *name;
@@ -97,11 +110,37 @@ static bool check_store(struct log *log, struct text *found)
     return works;
 }
 
-static void find_data(FILE *out, const char *name)
+static void report(struct findings *findings, const char *name, const char *state, const char *found)
+{
+    struct table *table = findings->table;
+    findings->checks++;
+    findings->failures += state == failed;
+    if (findings->cli->format == TABLE_TEXT) {
+        fprintf(findings->cli->out, "  %-10s %-5s %s\n", name, state, found);
+        fflush(findings->cli->out); /* the next check may take seconds */
+        return;
+    }
+    const char *const cells[] = {name, state, found};
+    if (findings->status == NR_OK)
+        findings->status = table_add_row(table);
+    for (size_t i = 0; i < 3 && findings->status == NR_OK; i++)
+        findings->status = table_set_text(table, i, cells[i]);
+}
+
+/* Reports a text, which is cleared. */
+static void report_text(struct findings *findings, const char *name, const char *state, struct text *found)
+{
+    report(findings, name, state, found->data ? text_trim(found->data) : "");
+    text_clear(found);
+}
+
+static void find_data(struct findings *findings, const char *name)
 {
     struct dataset *dataset;
-    struct log *log;
+    struct text found = {0};
     char *folder;
+    const char *state = failed;
+    struct log *log;
     if (log_create(NULL, LOG_ERROR, &log) != NR_OK)
         return;
     log_keep_text(log);
@@ -109,36 +148,137 @@ static void find_data(FILE *out, const char *name)
     if (status == NR_OK) {
         status = dataset_read(name, folder, DATASET_TRAIN, log, &dataset);
         if (status == NR_OK) {
-            fprintf(out, "  %-10s ok    %s: %" PRId64 " images in %s\n", "data", name, dataset->count, folder);
+            text_format(&found, "%s: %" PRId64 " images in %s", name, dataset->count, folder);
+            state = ok;
             dataset_destroy(dataset);
         }
         free(folder);
     }
-    if (status == NR_NOT_FOUND)
-        fprintf(out, "  %-10s -     %s is not here; `tools/get-data %s` gets it\n", "data", name, name);
-    else if (status != NR_OK)
-        fprintf(out, "  %-10s FAIL  %s: %s", "data", name, log_text(log));
+    if (status == NR_NOT_FOUND) {
+        text_format(&found, "%s is not here; `tools/get-data %s` gets it", name, name);
+        state = absent;
+    } else if (status != NR_OK) {
+        text_format(&found, "%s: %s", name, log_text(log));
+    }
+    report_text(findings, "data", state, &found);
     log_destroy(log);
 }
 
-nr_status command_doctor(struct cli *cli)
+/* The loader names the first library that it misses; here they all are. */
+static void find_missing_libraries(struct findings *findings, const char *module)
+{
+    char line[512];
+    struct text command = {0};
+    text_append(&command, "ldd ");
+    text_append_shell(&command, module);
+    FILE *list = command.failed ? NULL : popen(command.data, "r");
+    text_clear(&command);
+    while (list && fgets(line, sizeof line, list)) {
+        char *end = strstr(line, " => not found");
+        struct text found = {0};
+        if (!end)
+            continue;
+        text_format(&found, "missing: %.*s", (int)(end - line - (ptrdiff_t)strspn(line, "\t ")),
+                    line + strspn(line, "\t "));
+        report_text(findings, "cuda", absent, &found);
+    }
+    if (list)
+        pclose(list);
+}
+
+static void report_gpu(struct findings *findings, const struct probed_device *device)
+{
+    const struct device_summary *summary = &device->summary;
+    struct text found = {0};
+    char name[24];
+    const char *state = ok;
+    snprintf(name, sizeof name, "cuda %d", device->number);
+    text_format(&found, "%s, %.1f GiB, %.1f free%s%s", summary->name, (double)summary->memory / 0x1p30,
+                (double)summary->available / 0x1p30, summary->tf32 ? ", tf32" : "", summary->bf16 ? ", bf16" : "");
+    if (device->description)
+        text_format(&found, "; %s", device->description);
+    if (*summary->problem) {
+        text_format(&found, "; %s", summary->problem);
+        state = absent;
+    } else if (device->failure) {
+        text_format(&found, "; %s", device->failure);
+        state = failed;
+    } else {
+        text_format(&found, "; the small network: accuracy %.3f", device->accuracy);
+        state = device->accuracy > 0.95 ? ok : failed;
+    }
+    report_text(findings, name, state, &found);
+}
+
+static void append_part(struct text *text, const char *label, const char *part)
+{
+    if (part && *part)
+        text_format(text, "%s%s%s", text->length ? "; " : "", label, part);
+}
+
+static nr_status find_gpus(struct findings *findings)
+{
+    struct text module = {0}, found = {0};
+    struct probe probe;
+    backend_find_cuda(&module, &found); /* for the path; what is wrong, the probe tells */
+    text_clear(&found);
+    nr_status status = probe_devices(findings->cli->program, true, findings->cli->log, &probe);
+    if (status == NR_OK) {
+        append_part(&found, "module ", module.data);
+        append_part(&found, "driver ", probe.driver);
+        append_part(&found, "", probe.error);
+        report_text(findings, "cuda", probe.broken ? failed : probe.error ? absent : ok, &found);
+        if (probe.error && module.data)
+            find_missing_libraries(findings, module.data);
+        for (size_t i = 0; i < probe.count; i++)
+            report_gpu(findings, &probe.device[i]);
+        probe_clear(&probe);
+    }
+    text_clear(&module);
+    return status;
+}
+
+static nr_status findings_create(struct cli *cli, struct findings *out)
+{
+    static const char *const columns[] = {"check", "state", "found"};
+    *out = (struct findings){.cli = cli};
+    nr_status status = table_create(&out->table);
+    for (size_t i = 0; i < 3 && status == NR_OK; i++)
+        status = table_add_column(out->table, columns[i], NULL, COLUMN_TEXT, 0, false);
+    return status;
+}
+
+static nr_status examine(struct findings *findings)
 {
     static const struct check checks[] = {{"device", check_device},     {"random", check_random},
                                           {"special", check_special},   {"lapack", check_lapack},
                                           {"training", check_training}, {"store", check_store}};
     static const char *const sets[] = {"mnist", "fashion-mnist", "mnist-5k", "tiny"};
-    int failed = 0;
-    fprintf(cli->out, "nasrun %s\n", NASRUN_VERSION);
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         struct text found = {0};
-        bool works = checks[i].run(cli->log, &found);
-        fprintf(cli->out, "  %-10s %s %s\n", checks[i].name, works ? "ok   " : "FAIL ", found.data ? found.data : "");
-        failed += !works;
-        text_clear(&found);
+        bool works = checks[i].run(findings->cli->log, &found);
+        report_text(findings, checks[i].name, works ? ok : failed, &found);
     }
+    nr_status status = find_gpus(findings);
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        find_data(cli->out, sets[i]);
-    if (failed)
-        log_error(cli->log, "doctor: %d of %zu checks failed", failed, sizeof checks / sizeof *checks);
-    return failed ? NR_DEVICE : NR_OK;
+        find_data(findings, sets[i]);
+    return status == NR_OK ? findings->status : status;
+}
+
+nr_status command_doctor(struct cli *cli)
+{
+    struct findings findings;
+    nr_status status = findings_create(cli, &findings);
+    if (status == NR_OK && cli->format == TABLE_TEXT)
+        fprintf(cli->out, "nasrun %s\n", NASRUN_VERSION);
+    if (status == NR_OK)
+        status = examine(&findings);
+    if (status == NR_OK && cli->format != TABLE_TEXT)
+        status = table_write(findings.table, cli->format, cli->out);
+    if (status == NR_OK && findings.failures) {
+        log_error(cli->log, "doctor: %d of %d checks failed", findings.failures, findings.checks);
+        status = NR_DEVICE;
+    }
+    table_destroy(findings.table);
+    return status;
 }

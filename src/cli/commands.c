@@ -67,6 +67,7 @@ const struct command commands[] = {
     {.name = "doctor",
      .synopsis = "",
      .help = "check libraries, arithmetic, data sets and devices",
+     .flags = CLI_TABLE,
      .run = command_doctor},
     {.name = "help",
      .synopsis = "[COMMAND | config]",

@@ -131,6 +131,7 @@ static nr_status ask(const char *program, bool train, int answer, int errors, st
         struct text text = {0};
         if (ended != 0 || !json_is_object(object)) {
             tell_end(ended, said, &text);
+            out->broken = true;
             out->error = text_take(&text);
             status = out->error ? NR_OK : NR_NO_MEMORY;
         } else {

@@ -23,6 +23,7 @@ struct probe {
     char driver[64]; /* "580.159.04, CUDA 13.0"; empty: unknown */
     struct probed_device *device;
     size_t count;
+    bool broken; /* the child died or gave no answer */
     char *error; /* one line: why there is no device, or no answer; NULL: there are devices; without "CUDA: " */
 };
 

@@ -49,11 +49,12 @@ static void devices_are_tried(void **state)
     probe_clear(&probe);
 }
 
-static void expect_error(const char *module, const char *expected)
+static void expect_error(const char *module, bool broken, const char *expected)
 {
     struct probe probe;
     ask(module, false, &probe);
     assert_int_equal(probe.count, 0);
+    assert_int_equal(probe.broken, broken);
     assert_non_null(probe.error);
     if (!strstr(probe.error, expected) || strchr(probe.error, '\n')) {
         print_error("\"%s\" lacks \"%s\"\n", probe.error, expected);
@@ -65,11 +66,12 @@ static void expect_error(const char *module, const char *expected)
 static void failures_are_lines(void **state)
 {
     (void)state;
-    expect_error("aborts", "the process that asked for GPUs was killed by signal 6 (Aborted): Invalid handle. Cannot "
-                           "load symbol somethingGetVersion");
-    expect_error("lacks_a_library", "cannot be loaded: libmissing.so: cannot open shared object file");
-    expect_error("other_build", "is of another build");
-    expect_error("absent", "no such file");
+    expect_error("aborts", true,
+                 "the process that asked for GPUs was killed by signal 6 (Aborted): Invalid handle. Cannot "
+                 "load symbol somethingGetVersion");
+    expect_error("lacks_a_library", false, "cannot be loaded: libmissing.so: cannot open shared object file");
+    expect_error("other_build", false, "is of another build");
+    expect_error("absent", false, "no such file");
 }
 
 static void a_program_that_cannot_start(void **state)
