@@ -28,7 +28,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
     const cudaError_t error = enter("cudaEventCreateWithFlags", cudaErrorMemoryAllocation);
     if (error != cudaSuccess)
         return error;
-    if ((flags & ~(cudaEventBlockingSync | cudaEventDisableTiming)) != 0)
+    if (flags > (cudaEventBlockingSync | cudaEventDisableTiming))
         return report(cudaErrorInvalidValue);
     auto *event = new CUevent_st;
     event->timing = (flags & cudaEventDisableTiming) == 0;
