@@ -10,7 +10,17 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { OPTION_SET = 256, OPTION_OUT, OPTION_FRESH, OPTION_JSON, OPTION_CSV, OPTION_DEVICE };
+enum {
+    OPTION_SET = 256,
+    OPTION_OUT,
+    OPTION_FRESH,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_DEVICE,
+    OPTION_LANES,
+    OPTION_PRECISION,
+    OPTION_IMAGES
+};
 
 static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
                                              {"quiet", no_argument, NULL, 'q'},
@@ -20,6 +30,9 @@ static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
                                              {"json", no_argument, NULL, OPTION_JSON},
                                              {"csv", no_argument, NULL, OPTION_CSV},
                                              {"device", required_argument, NULL, OPTION_DEVICE},
+                                             {"lanes", required_argument, NULL, OPTION_LANES},
+                                             {"precision", required_argument, NULL, OPTION_PRECISION},
+                                             {"images", required_argument, NULL, OPTION_IMAGES},
                                              {NULL, 0, NULL, 0}};
 
 static unsigned option_flag(int option)
@@ -36,6 +49,10 @@ static unsigned option_flag(int option)
         return CLI_TABLE;
     case OPTION_DEVICE:
         return CLI_DEVICE;
+    case OPTION_LANES:
+    case OPTION_PRECISION:
+    case OPTION_IMAGES:
+        return CLI_BENCH;
     case 'q':
         return CLI_QUIET;
     default:
@@ -77,17 +94,60 @@ static nr_status bad_option(struct cli *cli, const struct command *command, char
     return NR_INVALID;
 }
 
+static nr_status take_folder(struct cli *cli, const struct command *command, const char *value)
+{
+    if (!*value) { /* an unset variable in a script: the files would land in / */
+        log_error(cli->log, "%s: --out is empty; expected the study's folder", command->name);
+        return NR_INVALID;
+    }
+    cli->folder = value;
+    return NR_OK;
+}
+
+/* One option that the command knows; `value` is NULL where it takes none. */
+static nr_status take_option(struct cli *cli, const struct command *command, int option, const char *value)
+{
+    switch (option) {
+    case 'q':
+        cli->quiet = true;
+        break;
+    case OPTION_SET:
+        cli->set[cli->sets++] = value;
+        break;
+    case OPTION_OUT:
+        return take_folder(cli, command, value);
+    case OPTION_FRESH:
+        cli->fresh = true;
+        break;
+    case OPTION_DEVICE:
+        cli->device = value;
+        break;
+    case OPTION_LANES:
+        cli->lanes = value;
+        break;
+    case OPTION_PRECISION:
+        cli->precision = value;
+        break;
+    case OPTION_IMAGES:
+        cli->images = value;
+        break;
+    default:
+        cli->format = option == OPTION_JSON ? TABLE_JSON : TABLE_CSV;
+    }
+    return NR_OK;
+}
+
 /* On NR_OK *help says whether -h was among the options. */
 static nr_status parse(struct cli *cli, const struct command *command, int count, char **arguments, bool *help)
 {
     int option;
-    const char **sets = mem_array((size_t)count, sizeof *sets);
-    if (!sets)
+    nr_status status = NR_OK;
+    cli->set = mem_array((size_t)count, sizeof *cli->set);
+    if (!cli->set)
         return log_no_memory(cli->log, "reading the command line");
-    cli->set = sets;
     optind = 1;
     opterr = 0;
-    while ((option = getopt_long(count, arguments, ":hq", long_options, NULL)) != -1) {
+    while (status == NR_OK && (option = getopt_long(count, arguments, ":hq", long_options, NULL)) != -1) {
         if (option == '?' || option == ':')
             return bad_option(cli, command, arguments, option);
         if (option_flag(option) && !(command->flags & option_flag(option))) {
@@ -95,37 +155,15 @@ static nr_status parse(struct cli *cli, const struct command *command, int count
                       option_name(option), command->name);
             return NR_INVALID;
         }
-        switch (option) {
-        case 'h':
+        if (option == 'h')
             *help = true;
-            break;
-        case 'q':
-            cli->quiet = true;
-            break;
-        case OPTION_SET:
-            sets[cli->sets++] = optarg;
-            break;
-        case OPTION_OUT:
-            if (!*optarg) { /* an unset variable in a script: the files would land in / */
-                log_error(cli->log, "%s: --out is empty; expected the study's folder", command->name);
-                return NR_INVALID;
-            }
-            cli->folder = optarg;
-            break;
-        case OPTION_FRESH:
-            cli->fresh = true;
-            break;
-        case OPTION_DEVICE:
-            cli->device = optarg;
-            break;
-        default:
-            cli->format = option == OPTION_JSON ? TABLE_JSON : TABLE_CSV;
-        }
+        else
+            status = take_option(cli, command, option, optarg);
     }
     cli->argument = arguments + optind;
     cli->arguments = count - optind;
-    if (*help || (cli->arguments >= command->fewest && cli->arguments <= command->most))
-        return NR_OK;
+    if (status != NR_OK || *help || (cli->arguments >= command->fewest && cli->arguments <= command->most))
+        return status;
     log_error(cli->log, "usage: nasrun %s%s%s", command->name, *command->synopsis ? " " : "", command->synopsis);
     return NR_INVALID;
 }

@@ -21,6 +21,7 @@ enum cli_flag {
     CLI_FRESH = 1 << 3,  /* --fresh */
     CLI_TABLE = 1 << 4,  /* --json, --csv */
     CLI_DEVICE = 1 << 5, /* --device NAME */
+    CLI_BENCH = 1 << 6,  /* --lanes N, --precision NAME, --images N */
 };
 
 struct cli {
@@ -28,10 +29,11 @@ struct cli {
     const char *typed;   /* what a person types for it: NASRUN_COMMAND (tools/run sets it), or argv[0] */
     FILE *out;           /* standard output */
     struct log *log;
-    const char *const *set; /* overrides */
+    const char **set; /* overrides */
     size_t sets;
-    const char *folder; /* --out, NULL: the default */
-    const char *device; /* --device, NULL: the default */
+    const char *folder;                     /* --out, NULL: the default */
+    const char *device;                     /* --device, NULL: the default */
+    const char *lanes, *precision, *images; /* of bench, as written; NULL: the default */
     bool quiet, fresh;
     enum table_format format;
     char **argument; /* what is left */

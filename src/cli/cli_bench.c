@@ -1,272 +1,299 @@
-/* nasrun bench train: seconds per epoch of four networks on this machine, one core, synthetic data in memory. */
-#include <stdlib.h>
+/* nasrun bench train: what an epoch of each of four networks costs on a device, beside what it could cost at least. */
+#include <math.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/memory.h"
-#include "base/rng.h"
+#include "cli/bench.h"
 #include "cli/cli.h"
-#include "train/backend.h"
-#include "train/cpu/engine.h"
+#include "space/keys.h"
+#include "train/backends.h"
 
-enum { IMAGES = 60000, SIDE = 28, CLASSES = 10, LEAST_CHUNKS = 3, MOST_CHUNKS = 4096, CHUNK_IMAGES = 1280 };
+/* What a graph node costs on an H100 beside its work (published: about 1.3 us of dead time). */
+static const double node_seconds = 1.3e-6;
+enum { MANY_LANES = 16 };
 
-struct bench {
-    const char *name;
-    int64_t batch;
-    double seconds; /* measured for so long */
-    const char *network;
+struct request {
+    const struct backend *backend;
+    int number; /* of the device */
+    int64_t images;
+    int lanes; /* 0: as the device allows, up to MANY_LANES */
+    enum precision_kind precision;
+    bool chosen[BENCH_NETWORKS];
 };
 
-static const struct bench benches[] = {
-    {"mlp-s", 64, 6,
-     "layer = dense units=128 activation=relu\n"
-     "layer = dropout rate=0.2\n"
-     "layer = dense units=64 activation=relu\n"
-     "layer = dropout rate=0.2\n"
-     "layer = dense units=classes\n"},
-    {"mlp-l", 256, 9,
-     "layer = dense units=512 activation=relu\n"
-     "layer = dense units=512 activation=relu\n"
-     "layer = dense units=classes\n"},
-    {"lenet", 128, 8,
-     "layer = conv channels=6 kernel=5 padding=2 activation=relu\n"
-     "layer = avgpool size=2\n"
-     "layer = conv channels=16 kernel=5 activation=relu\n"
-     "layer = avgpool size=2\n"
-     "layer = dense units=120 activation=relu\n"
-     "layer = dense units=84 activation=relu\n"
-     "layer = dense units=classes\n"},
-    {"cnn", 128, 16,
-     "layer = conv channels=32 kernel=3 padding=same bias=no\n"
-     "layer = batchnorm\n"
-     "layer = activation kind=relu\n"
-     "layer = maxpool size=2\n"
-     "layer = conv channels=64 kernel=3 padding=same bias=no\n"
-     "layer = batchnorm\n"
-     "layer = activation kind=relu\n"
-     "layer = maxpool size=2\n"
-     "layer = dense units=128 activation=relu\n"
-     "layer = dense units=classes\n"},
-};
-enum { BENCHES = sizeof benches / sizeof *benches };
-
-/* Images that can be learnt: the label decides which rows are bright. */
-struct data {
-    uint8_t *pixels, *labels;
-    uint32_t *indices;
-    float mean[1], deviation[1];
-    struct dataset dataset;
-    struct split split;
+enum column {
+    NETWORK,
+    BATCH,
+    LANES,
+    MILLISECONDS,
+    SECONDS,
+    NODES,
+    LAUNCH_SHARE,
+    PEAK_SHARE,
+    MEMORY,
+    PREDICTED,
+    PRECISION,
+    DEVICE
 };
 
-static nr_status data_create(struct data *data)
+static const struct {
+    const char *name, *heading;
+    enum column_kind kind;
+    int decimals;
+    bool only_data;
+} columns[] = {
+    [NETWORK] = {"network", NULL, COLUMN_TEXT, 0, false},
+    [BATCH] = {"batch", NULL, COLUMN_INT, 0, false},
+    [LANES] = {"lanes", NULL, COLUMN_INT, 0, false},
+    [MILLISECONDS] = {"ms_per_epoch", "ms/epoch", COLUMN_REAL, 2, false},
+    [SECONDS] = {"seconds_per_epoch", NULL, COLUMN_REAL, 6, true},
+    [NODES] = {"nodes_per_step", "nodes", COLUMN_INT, 0, false},
+    [LAUNCH_SHARE] = {"launch_share", "of starts", COLUMN_REAL, 2, false},
+    [PEAK_SHARE] = {"share_of_peak", "of peak", COLUMN_REAL, 3, false},
+    [MEMORY] = {"memory", NULL, COLUMN_INT, 0, false},
+    [PREDICTED] = {"predicted_memory", "predicted", COLUMN_INT, 0, false},
+    [PRECISION] = {"precision", NULL, COLUMN_TEXT, 0, false},
+    [DEVICE] = {"device", NULL, COLUMN_TEXT, 0, false},
+};
+
+/* ---- the command line ---- */
+
+static nr_status choose_network(const char *name, struct log *log, bool chosen[BENCH_NETWORKS])
 {
-    struct rng rng = rng_create(1, 0, RANDOM_TEST, 0, 0);
-    *data = (struct data){.mean = {0.15f}, .deviation = {0.3f}};
-    data->pixels = mem_array(IMAGES, SIDE * SIDE);
-    data->labels = mem_array(IMAGES, 1);
-    data->indices = mem_array(IMAGES, sizeof *data->indices);
-    if (!data->pixels || !data->labels || !data->indices)
-        return NR_NO_MEMORY;
-    for (uint32_t i = 0; i < IMAGES; i++) {
-        data->indices[i] = i;
-        data->labels[i] = (uint8_t)rng_below(&rng, CLASSES);
-        for (size_t pixel = 0; pixel < SIDE * SIDE; pixel += 4) {
-            uint32_t word = rng_word(&rng), noise = rng_word(&rng);
-            bool bright = pixel / SIDE / 3 == data->labels[i];
-            for (size_t j = 0; j < 4; j++, word >>= 8, noise >>= 8)
-                if ((noise & 7) == 0 || (bright && (noise & 8)))
-                    data->pixels[i * SIDE * SIDE + pixel + j] = (uint8_t)word;
+    const char *names[BENCH_NETWORKS];
+    for (size_t i = 0; i < BENCH_NETWORKS; i++) {
+        names[i] = bench_networks[i].name;
+        if (!strcmp(name, names[i])) {
+            chosen[i] = true;
+            return NR_OK;
         }
     }
-    data->dataset = (struct dataset){
-        .shape = {1, SIDE, SIDE}, .classes = CLASSES, .count = IMAGES, .images = data->pixels, .labels = data->labels};
-    data->split = (struct split){.training = data->indices,
-                                 .trainings = IMAGES,
-                                 .mean = data->mean,
-                                 .deviation = data->deviation,
-                                 .channels = 1};
+    const char *nearest = text_nearest(name, names, BENCH_NETWORKS);
+    log_error(log, "bench: there is no network \"%s\"%s%s%s; expected %s, %s, %s or %s", name,
+              nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", names[0], names[1],
+              names[2], names[3]);
+    return NR_INVALID;
+}
+
+/* "cpu", "cuda" or "cuda:1". */
+static nr_status choose_device(const char *name, struct log *log, struct request *request)
+{
+    char backend[16];
+    int64_t number = 0;
+    size_t length = strcspn(name, ":");
+    snprintf(backend, sizeof backend, "%.*s", (int)length, name);
+    if (name[length] == ':' && (!text_to_int(name + length + 1, &number) || number < 0 || number > INT16_MAX)) {
+        log_error(log, "bench: the device \"%s\" is unknown; expected cpu, cuda or, say, cuda:1", name);
+        return NR_INVALID;
+    }
+    request->number = (int)number;
+    return backend_load(backend, log, &request->backend);
+}
+
+/* As in training.precision. */
+static nr_status choose_precision(const char *name, struct log *log, enum precision_kind *out)
+{
+    const struct key *key = &keys[KEY_PRECISION];
+    struct text expected = {0};
+    if (!key_accepts(key, name, &expected)) {
+        log_error(log, "bench: --precision is \"%s\", expected %s", name, expected.data ? expected.data : "another");
+        text_clear(&expected);
+        return NR_INVALID;
+    }
+    text_clear(&expected);
+    for (int i = 0; key->choices[i]; i++)
+        if (!strcmp(name, key->choices[i]))
+            *out = (enum precision_kind)i;
     return NR_OK;
 }
 
-static void data_clear(struct data *data)
+static nr_status choose_number(const char *option, const char *text, int64_t least, int64_t most, struct log *log,
+                               int64_t *out)
 {
-    free(data->pixels);
-    free(data->labels);
-    free(data->indices);
+    if (text_to_int(text, out) && *out >= least && *out <= most)
+        return NR_OK;
+    log_error(log, "bench: --%s is \"%s\", expected a number from %lld to %lld", option, text, (long long)least,
+              (long long)most);
+    return NR_INVALID;
 }
 
-static nr_status build(const struct bench *bench, struct log *log, struct study **study, struct plan **plan,
-                       struct recipe *recipe)
+static nr_status read_request(const struct cli *cli, struct request *out)
 {
-    struct text text = {0}, reason = {0};
-    text_format(&text,
-                "[study]\nname = bench\ntrials = 1\n[data]\ndataset = synthetic\n[space]\nrate = real 1e-4..1e-2\n"
-                "[network]\n%s[training]\noptimizer = adam\nlearning_rate = $rate\n"
-                "batch_size = %lld\nepochs = 1\n[objectives]\nval_accuracy = maximize\n[search]\nmethod = random\n",
-                bench->network, (long long)bench->batch);
-    nr_status status = text.failed ? NR_NO_MEMORY : study_read_text(text.data, bench->name, NULL, 0, log, study);
-    text_clear(&text);
-    if (status)
-        return status;
-    const double point[1] = {1e-3}; /* the learning rate: a space has one parameter at least */
-    status = plan_build(*study, point, (struct shape){1, SIDE, SIDE}, CLASSES, &reason, plan);
-    if (status) {
-        log_error(log, "bench %s: %s", bench->name, reason.data ? reason.data : status_text(status));
-        study_destroy(*study);
-    } else {
-        recipe_from_point(*study, point, IMAGES, recipe);
+    int64_t lanes = 0;
+    nr_status status = NR_OK;
+    *out = (struct request){.images = BENCH_IMAGES};
+    if (strcmp(cli->argument[0], "train")) {
+        log_error(cli->log, "bench: \"%s\" is no benchmark; expected: train", cli->argument[0]);
+        return NR_INVALID;
     }
-    text_clear(&reason);
-    return status;
+    for (int i = 1; i < cli->arguments && status == NR_OK; i++)
+        status = choose_network(cli->argument[i], cli->log, out->chosen);
+    for (size_t i = 0; i < BENCH_NETWORKS && cli->arguments == 1; i++)
+        out->chosen[i] = true;
+    if (status == NR_OK && cli->lanes)
+        status = choose_number("lanes", cli->lanes, 1, INT16_MAX, cli->log, &lanes);
+    if (status == NR_OK && cli->images)
+        status = choose_number("images", cli->images, BENCH_LEAST_IMAGES, 100 * BENCH_IMAGES, cli->log, &out->images);
+    if (status == NR_OK && cli->precision)
+        status = choose_precision(cli->precision, cli->log, &out->precision);
+    out->lanes = (int)lanes;
+    return status == NR_OK ? choose_device(cli->device ? cli->device : cpu_backend.name, cli->log, out) : status;
 }
 
-/* Floating-point operations of the matrix products of one image's training: forward, gradient of weights, gradient of
- * the input but for the layers that read the image. */
-static double flops_per_image(const struct plan *plan)
+/* What the device, once it is open, has to say to it. */
+static nr_status check_request(struct request *request, const struct device *device, struct log *log)
 {
-    double flops = 0;
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct plan_layer *layer = &plan->layer[i];
-        if (layer->kind != OP_DENSE && layer->kind != OP_CONV)
-            continue;
-        double positions = layer->kind == OP_CONV ? (double)(layer->out.height * layer->out.width) : 1;
-        flops += (layer->input == PLAN_INPUT ? 4 : 6) * (double)layer->weights * positions;
+    int most = request->backend->lanes(device);
+    if (request->lanes > most) {
+        log_error(log, "bench: %d lanes are more than the device has: %d", request->lanes, most);
+        return NR_INVALID;
     }
-    return flops;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-/* Seconds for `IMAGES` images: the lower quartile of chunks, since whatever else runs on the machine only adds. */
-static nr_status measure(const struct backend *backend, struct trainer *trainer, const struct bench *bench, double *out)
-{
-    double chunk[MOST_CHUNKS];
-    int64_t steps = CHUNK_IMAGES / bench->batch;
-    size_t count = 0;
-    struct progress progress;
-    nr_status status = backend->submit(trainer, steps); /* warm up */
-    double end = clock_monotonic() + bench->seconds;
-    while (status == NR_OK && count < MOST_CHUNKS && (count < LEAST_CHUNKS || clock_monotonic() < end)) {
-        double start = clock_monotonic();
-        status = backend->submit(trainer, steps);
-        backend->poll(trainer, &progress);
-        chunk[count++] = clock_monotonic() - start;
-        if (status == NR_OK)
-            status = progress.status;
+    if (!request->backend->supports(device, request->precision)) {
+        log_error(log, "bench: this device cannot train in %s", keys[KEY_PRECISION].choices[request->precision]);
+        return NR_INVALID;
     }
-    qsort(chunk, count, sizeof *chunk, ascending);
-    *out = chunk[count / 4] * IMAGES / (double)(steps * bench->batch);
-    return status;
+    if (request->lanes == 0)
+        request->lanes = most < MANY_LANES ? most : MANY_LANES;
+    return NR_OK;
 }
 
-static nr_status run(const struct backend *backend, struct device *device, struct images *images,
-                     const struct data *data, const struct bench *bench, struct log *log, double *seconds,
-                     double *flops)
-{
-    struct study *study;
-    struct plan *plan;
-    struct recipe recipe;
-    struct trainer *trainer;
-    nr_status status = build(bench, log, &study, &plan, &recipe);
-    if (status)
-        return status;
-    const struct trainer_setup setup = {.plan = plan, .recipe = &recipe, .split = &data->split, .seed = 1};
-    *flops = flops_per_image(plan) * IMAGES;
-    status = backend->create(device, images, &setup, &trainer);
-    if (status == NR_OK) {
-        status = measure(backend, trainer, bench, seconds);
-        backend->destroy(trainer);
-    }
-    plan_destroy(plan);
-    study_destroy(study);
-    return status;
-}
+/* ---- the table ---- */
 
 static nr_status add_columns(struct table *table)
 {
-    nr_status status = table_add_column(table, "network", NULL, COLUMN_TEXT, 0, false);
-    if (status == NR_OK)
-        status = table_add_column(table, "batch", NULL, COLUMN_INT, 0, false);
-    if (status == NR_OK)
-        status = table_add_column(table, "device", NULL, COLUMN_TEXT, 0, false);
-    if (status == NR_OK)
-        status = table_add_column(table, "seconds_per_epoch", NULL, COLUMN_REAL, 3, false);
-    if (status == NR_OK)
-        status = table_add_column(table, "share_of_peak", NULL, COLUMN_REAL, 2, false);
+    nr_status status = NR_OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && status == NR_OK; i++) {
+        status = table_add_column(table, columns[i].name, columns[i].heading, columns[i].kind, columns[i].decimals,
+                                  columns[i].only_data);
+        if (i == MILLISECONDS)
+            table_limit_column(table, 1u << TABLE_TEXT);
+    }
     return status;
 }
 
-static nr_status add_row(struct table *table, const struct bench *bench, const char *device, double seconds,
-                         double share)
+struct row {
+    const struct bench_network *network;
+    int lanes;
+    struct bench_figures figures;
+    int64_t predicted;            /* bytes for all lanes */
+    double launch_share, of_peak; /* NaN: unknown */
+    const char *precision, *device;
+};
+
+static nr_status set_numbers(struct table *table, const struct row *row)
+{
+    nr_status status = table_set_int(table, BATCH, row->network->batch);
+    if (status == NR_OK)
+        status = table_set_int(table, LANES, row->lanes);
+    if (status == NR_OK)
+        status = table_set_real(table, MILLISECONDS, 1e3 * row->figures.seconds);
+    if (status == NR_OK)
+        status = table_set_real(table, SECONDS, row->figures.seconds);
+    if (status == NR_OK && row->figures.nodes > 0)
+        status = table_set_int(table, NODES, row->figures.nodes);
+    if (status == NR_OK)
+        status = table_set_real(table, LAUNCH_SHARE, row->launch_share);
+    if (status == NR_OK)
+        status = table_set_real(table, PEAK_SHARE, row->of_peak);
+    if (status == NR_OK && row->figures.memory >= 0)
+        status = table_set_int(table, MEMORY, row->figures.memory);
+    if (status == NR_OK && row->predicted >= 0)
+        status = table_set_int(table, PREDICTED, row->predicted);
+    return status;
+}
+
+static nr_status add_row(struct table *table, const struct row *row)
 {
     nr_status status = table_add_row(table);
     if (status == NR_OK)
-        status = table_set_text(table, 0, bench->name);
+        status = table_set_text(table, NETWORK, row->network->name);
     if (status == NR_OK)
-        status = table_set_int(table, 1, bench->batch);
+        status = table_set_text(table, PRECISION, row->precision);
     if (status == NR_OK)
-        status = table_set_text(table, 2, device);
-    if (status == NR_OK)
-        status = table_set_real(table, 3, seconds);
-    if (status == NR_OK)
-        status = table_set_real(table, 4, share);
+        status = table_set_text(table, DEVICE, row->device);
+    return status == NR_OK ? set_numbers(table, row) : status;
+}
+
+/* ---- measuring ---- */
+
+static nr_status measure_row(const struct bench_place *place, const struct bench_candidate *candidate, double peak,
+                             struct row *row)
+{
+    const struct recipe *recipe = &candidate->recipe;
+    nr_status status = bench_measure(place, candidate, row->network->seconds, &row->figures);
+    if (status != NR_OK)
+        return status;
+    int64_t predicted = place->backend->memory(place->device, candidate->plan, recipe);
+    double seconds = row->figures.seconds;
+    double starts = node_seconds * (double)row->figures.nodes * (double)recipe_steps_per_epoch(recipe);
+    row->lanes = place->lanes;
+    row->predicted = predicted < 0 ? -1 : predicted * place->lanes;
+    row->launch_share = row->figures.nodes > 0 ? starts / seconds : NAN;
+    row->of_peak = peak > 0 ? candidate->flops * (double)recipe->epoch_images / seconds / peak : NAN;
+    return NR_OK;
+}
+
+/* In one lane, then in all of them. */
+static nr_status measure_network(const struct bench_network *network, const struct request *request,
+                                 struct bench_place *place, struct row *row, struct table *table)
+{
+    struct bench_candidate candidate;
+    nr_status status = bench_candidate_create(network, request->images, request->precision, place->log, &candidate);
+    if (status != NR_OK)
+        return status;
+    double peak = request->backend->peak(place->device, request->precision);
+    row->network = network;
+    for (place->lanes = 1; status == NR_OK; place->lanes = request->lanes) {
+        status = measure_row(place, &candidate, peak, row);
+        if (status == NR_OK)
+            status = add_row(table, row);
+        if (place->lanes == request->lanes)
+            break;
+    }
+    bench_candidate_clear(&candidate);
     return status;
 }
 
-static nr_status fill(struct table *table, struct device *device, const struct data *data, struct log *log)
+static nr_status fill(const struct request *request, struct device *device, struct log *log, struct table *table)
 {
-    struct images *images;
+    struct bench_data data;
     struct text description = {0};
-    const struct cpu_engine *engine = cpu_engine_choose(PRECISION_FLOAT32);
-    nr_status status = cpu_backend.upload(device, &data->dataset, &images);
-    if (status)
+    nr_status status = bench_data_create(request->images, log, &data);
+    if (status != NR_OK)
         return status;
-    cpu_backend.describe(device, &description);
+    struct bench_place place = {.backend = request->backend, .device = device, .split = &data.split, .log = log};
+    request->backend->describe(device, &description);
     status = description.failed ? log_no_memory(log, "measuring") : add_columns(table);
-    for (size_t i = 0; i < BENCHES && status == NR_OK; i++) {
-        double seconds, flops, peak = engine->peak(0.5);
-        status = run(&cpu_backend, device, images, data, &benches[i], log, &seconds, &flops);
-        if (status == NR_OK)
-            status = add_row(table, &benches[i], description.data, seconds, flops / seconds / peak);
-    }
+    if (status == NR_OK)
+        status = request->backend->upload(device, &data.dataset, &place.images);
+    struct row row = {.precision = keys[KEY_PRECISION].choices[request->precision], .device = description.data};
+    for (size_t i = 0; i < BENCH_NETWORKS && status == NR_OK; i++)
+        if (request->chosen[i])
+            status = measure_network(&bench_networks[i], request, &place, &row, table);
+    if (place.images)
+        request->backend->unload(place.images);
     text_clear(&description);
-    cpu_backend.unload(images);
+    bench_data_clear(&data);
     return status;
 }
 
 nr_status command_bench(struct cli *cli)
 {
-    struct data data;
+    struct request request;
     struct device *device;
     struct table *table = NULL;
-    if (strcmp(cli->argument[0], "train")) {
-        log_error(cli->log, "bench: \"%s\" is no benchmark; expected: train", cli->argument[0]);
-        return NR_INVALID;
-    }
-    if (cli->device && strcmp(cli->device, cpu_backend.name)) {
-        log_error(cli->log, "bench: the device \"%s\" is unknown; expected: %s", cli->device, cpu_backend.name);
-        return NR_INVALID;
-    }
-    nr_status status = cpu_backend.open(0, cli->log, &device);
-    if (status)
+    nr_status status = read_request(cli, &request);
+    if (status == NR_OK)
+        status = request.backend->open(request.number, cli->log, &device);
+    if (status != NR_OK)
         return status;
-    status = data_create(&data);
+    status = check_request(&request, device, cli->log);
     if (status == NR_OK)
         status = table_create(&table);
-    if (status)
-        log_error(cli->log, "out of memory while preparing %d images", IMAGES);
-    else
-        status = fill(table, device, &data, cli->log);
+    if (status == NR_OK)
+        status = fill(&request, device, cli->log, table);
     if (status == NR_OK)
         status = table_write(table, cli->format, cli->out);
     table_destroy(table);
-    data_clear(&data);
-    cpu_backend.close(device);
+    request.backend->close(device);
     return status;
 }

@@ -14,7 +14,10 @@ static const struct {
     {CLI_OUT, "--out DIR", "the study's folder (default: runs/<study name>)"},
     {CLI_FRESH, "--fresh", "move an old run aside and begin again"},
     {CLI_QUIET, "-q, --quiet", "no progress, only the result"},
-    {CLI_DEVICE, "--device NAME", "cpu (default)"},
+    {CLI_DEVICE, "--device NAME", "cpu (default), cuda, or one of several: cuda:1"},
+    {CLI_BENCH, "--lanes N", "trials at once, measured after one alone (default: 16, or as many as the device has)"},
+    {CLI_BENCH, "--precision NAME", "float32 (default), tf32 or bf16"},
+    {CLI_BENCH, "--images N", "in an epoch (default: 60000)"},
     {CLI_TABLE, "--json, --csv", "for programs"},
     {~0u, "-h, --help", "this text"},
 };

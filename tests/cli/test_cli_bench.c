@@ -1,0 +1,90 @@
+/* nasrun bench train, through the program, with few images; what it measures is no matter here. */
+#include "support/test.h"
+
+#include <jansson.h>
+
+static int bench(const char *arguments, char **output, char **errors)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "'%s' bench %s", test_program(), arguments);
+    return test_run(command, output, errors);
+}
+
+static double number(const json_t *row, const char *key)
+{
+    const json_t *value = json_object_get(row, key);
+    assert_non_null(value);
+    return json_is_null(value) ? NAN : json_number_value(value);
+}
+
+/* A row for each network that was named, in the order of the table. */
+static void prints_the_networks_asked_for(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"mlp-s", "lenet"};
+    static const double batches[] = {64, 128};
+    char *output;
+    assert_int_equal(bench("train lenet mlp-s --images 200 --json", &output, NULL), 0);
+    json_t *rows = json_loads(output, 0, NULL);
+    assert_int_equal(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        assert_string_equal(json_string_value(json_object_get(row, "network")), names[i]);
+        assert_string_equal(json_string_value(json_object_get(row, "precision")), "float32");
+        assert_near(number(row, "batch"), batches[i], 0, 0);
+        assert_near(number(row, "lanes"), 1, 0, 0);
+        assert_true(number(row, "seconds_per_epoch") > 0);
+        assert_true(number(row, "share_of_peak") > 0);
+        assert_true(number(row, "predicted_memory") > 1e5);
+        assert_true(isnan(number(row, "nodes_per_step")) && isnan(number(row, "launch_share")));
+        assert_true(isnan(number(row, "memory"))); /* the system decides */
+    }
+    json_decref(rows);
+    free(output);
+}
+
+static void all_networks_are_the_default(void **state)
+{
+    (void)state;
+    char *output;
+    assert_int_equal(bench("train --images 16 --csv", &output, NULL), 0);
+    size_t lines = 0;
+    for (const char *at = output; (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 1 + 4);
+    assert_non_null(strstr(output, "seconds_per_epoch"));
+    assert_null(strstr(output, "ms_per_epoch"));
+    free(output);
+}
+
+static void refuses(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"test", "\"test\" is no benchmark"},
+        {"train mlp", "there is no network \"mlp\" (did you mean mlp-s?)"},
+        {"train --device cpu:x", "the device \"cpu:x\" is unknown"},
+        {"train --device gpu", "\"gpu\""},
+        {"train --lanes 0", "--lanes is \"0\", expected a number from 1"},
+        {"train --lanes 2", "2 lanes are more than the device has: 1"},
+        {"train --images 15", "--images is \"15\", expected a number from 16"},
+        {"train --precision half", "--precision is \"half\", expected float32"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *errors;
+        assert_int_equal(bench(bad[i][0], NULL, &errors), 2);
+        if (!strstr(errors, bad[i][1])) {
+            print_error("bench %s says: %s\n", bad[i][0], errors);
+            fail();
+        }
+        free(errors);
+    }
+}
+
+static const struct CMUnitTest cases[] = {
+    cmocka_unit_test(prints_the_networks_asked_for),
+    cmocka_unit_test(all_networks_are_the_default),
+    cmocka_unit_test(refuses),
+};
+
+TEST_MAIN(cases)
