@@ -8,6 +8,8 @@
  *   NASRUN_DOUBLE_DRIVER=none|old no driver; one that is older than the runtime
  *   NASRUN_DOUBLE_SEED=n          of the order in which streams run (1)
  *   NASRUN_DOUBLE_EAGER=1         work may run as soon as it is queued (else only when the host waits or asks)
+ *   NASRUN_DOUBLE_CUDNN=word,...  what cuDNN's heuristics say: cudnndouble.h
+ *   NASRUN_DOUBLE_NCCL=silent     a rank that died or aborted is not reported to the others, which wait
  *   NASRUN_DOUBLE_NO_EPILOGUE=DRELU_BGRAD,...  epilogues for which cublasLt finds no algorithm
  *   NASRUN_DOUBLE_FAIL=call=NAME,nth=N[,code=C][,when=run][,once=FILE]
  *       the N-th call of that function (or kernel; * is any) fails with that code; when=run: the N-th time that its

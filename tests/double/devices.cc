@@ -54,6 +54,12 @@ int current_device()
     return current();
 }
 
+int physical_device()
+{
+    const auto &visible = configuration().visible;
+    return visible.empty() ? -1 : visible[static_cast<size_t>(current())];
+}
+
 } // namespace cudadouble
 
 using namespace cudadouble;

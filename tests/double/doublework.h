@@ -64,6 +64,7 @@ bool unsafe_in_capture();
 bool capturing(cudaStream_t stream);
 int device_of(cudaStream_t stream, const char *call);
 int current_device();
+int physical_device(); /* the current one's number among all of the machine */
 
 /* A fault of the device while work runs: every later call of the process fails with it. */
 void lose_device(cudaError_t code);
