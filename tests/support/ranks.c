@@ -14,20 +14,25 @@ static const double patience = 60; /* seconds */
 
 struct rank_group {
     int ranks;
-    atomic_uint arrived; /* at barriers, all of them together */
-    atomic_bool broken;
+    atomic_uint arrived;    /* at barriers, all of them together */
+    atomic_bool incomplete; /* a member has ended */
     double value[RANKS_MOST][RANKS_MOST_VALUES];
 };
 
-/* False: a member is missing for good. */
+/* False: a member is missing for good. Whoever ended may have come here before, so the order of the two looks counts.
+ */
 static bool barrier(struct rank_group *group)
 {
     unsigned ranks = (unsigned)group->ranks;
     unsigned together = (atomic_fetch_add(&group->arrived, 1) / ranks + 1) * ranks;
-    for (double end = clock_monotonic() + patience; atomic_load(&group->arrived) < together; sched_yield())
-        if (atomic_load(&group->broken) || clock_monotonic() > end)
+    for (double end = clock_monotonic() + patience; clock_monotonic() < end; sched_yield()) {
+        bool incomplete = atomic_load(&group->incomplete);
+        if (atomic_load(&group->arrived) >= together)
+            return true;
+        if (incomplete)
             return false;
-    return true;
+    }
+    return false;
 }
 
 nr_status rank_mean(void *context, void *values, int64_t count)
@@ -70,6 +75,7 @@ static pid_t start(struct rank_group *group, int rank, rank_body *body, void *co
     setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failed assertion must not go on as a second test program */
     struct rank_member member = {.group = group, .rank = rank, .ranks = group->ranks};
     body(&member, context, result);
+    atomic_store(&group->incomplete, true);
     fflush(NULL);
     _exit(0);
 }
@@ -86,7 +92,7 @@ static void gather(struct rank_group *group, const pid_t *child, unsigned failin
         assert_true(rank < group->ranks);
         if (status != 0) {
             failed |= 1u << rank;
-            atomic_store(&group->broken, true);
+            atomic_store(&group->incomplete, true);
         }
     }
     assert_int_equal(failed, failing);

@@ -19,7 +19,7 @@ struct rank_member {
 };
 
 /* An all_reduce whose context is the struct rank_member: the sum in the order of the ranks, in double, divided by their
- * number. NR_DEVICE once a member of the group has ended without having returned from its body, or after a minute. */
+ * number. NR_DEVICE once a member of the group has ended, in whatever way, or after a minute. */
 nr_status rank_mean(void *member, void *values, int64_t count) NR_MUST_CHECK;
 
 /* What a rank does; `result` is its own. A failed assertion ends the process. */
