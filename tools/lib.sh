@@ -5,7 +5,23 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(cmake ninja-build gcc libc6-dev pkg-config zlib1g-dev libsqlite3-dev libjansson-dev libinih-dev
     libopenblas-dev liblapacke-dev libdnnl-dev liblbfgs-dev libcerf-dev librandom123-dev nettle-dev libcmocka-dev)
-test_packages=(sqlite3 python3 curl ca-certificates)
+test_packages=(g++ sqlite3 python3 curl ca-certificates)
+
+# The folder of nvcc where CUDA's compiler is: on PATH, where CUDA_HOME or CUDA_PATH say, or in the usual place.
+find_nvcc() {
+    local folder
+    for folder in "$(dirname "$(command -v nvcc || echo none/)")" "${CUDA_HOME:-}/bin" "${CUDA_PATH:-}/bin" /usr/local/cuda/bin; do
+        if [ -x "$folder/nvcc" ]; then
+            printf '%s\n' "$folder"
+            return
+        fi
+    done
+    return 1
+}
+# The CUDA backend is built where nvcc is; nvcc compiles its host code with g++.
+if find_nvcc >/dev/null; then
+    build_packages+=(g++)
+fi
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$@"; exit 3; }
