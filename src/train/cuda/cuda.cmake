@@ -5,7 +5,7 @@
 # versions that were there before it. Here compiler, headers and libraries may come from a toolkit, from Debian's
 # folders, or from Python wheels that bring versioned libraries only (libcudnn.so.9). Sets
 #   NASRUN_HAVE_CUDA_HEADERS  the target cuda_headers exists: what the tests of the CUDA code need (no nvcc, no library)
-#   NASRUN_HAVE_CUDA_MODULE   the target nasrun_cuda exists
+#   NASRUN_HAVE_CUDA_MODULE   the target nasrun_cuda exists, and nasrun_kernels: the kernels as nvcc compiled them
 #   NASRUN_CUDA_SOURCES, NASRUN_KERNEL_SOURCES
 set(NASRUN_CUDA AUTO CACHE STRING "The CUDA backend: AUTO where all it needs is found, ON, OFF (nor its tests)")
 set_property(CACHE NASRUN_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -162,12 +162,18 @@ function(nasrun_cuda_rpath out)
   set(${out} ${folders} PARENT_SCOPE)
 endfunction()
 
-# Everything of its own but the libraries of NVIDIA, and one symbol to be found by.
+# Random123 brings a little of C++'s library into the kernels.
+function(nasrun_cuda_kernels)
+  nasrun_nvcc_objects(objects ${NASRUN_KERNEL_SOURCES})
+  add_library(nasrun_kernels STATIC ${objects})
+  set_target_properties(nasrun_kernels PROPERTIES LINKER_LANGUAGE C)
+  target_link_libraries(nasrun_kernels PUBLIC ${NASRUN_LIBRARY_cudart} Threads::Threads ${CMAKE_DL_LIBS} rt stdc++)
+endfunction()
+
+# The module has everything of its own but the libraries of NVIDIA, and one symbol to be found by.
 function(nasrun_cuda_module)
-  nasrun_nvcc_objects(kernels ${NASRUN_KERNEL_SOURCES})
-  add_library(nasrun_cuda MODULE ${NASRUN_CUDA_SOURCES} ${kernels})
-  target_link_libraries(nasrun_cuda PRIVATE nasrun_train nasrun_net nasrun_base cuda_headers ${_libraries}
-    Threads::Threads ${CMAKE_DL_LIBS} rt m stdc++)
+  add_library(nasrun_cuda MODULE ${NASRUN_CUDA_SOURCES})
+  target_link_libraries(nasrun_cuda PRIVATE nasrun_train nasrun_net nasrun_base nasrun_kernels cuda_headers ${_libraries} m)
   target_link_options(nasrun_cuda PRIVATE LINKER:-z,defs LINKER:--exclude-libs,ALL LINKER:--as-needed LINKER:--gc-sections)
   nasrun_cuda_rpath(rpath)
   set_target_properties(nasrun_cuda PROPERTIES OUTPUT_NAME nasrun-cuda C_VISIBILITY_PRESET hidden
@@ -218,8 +224,9 @@ if(_missing)
     message(FATAL_ERROR "CUDA: missing: ${_missing}. NASRUN_CUDA_ROOTS may name the folders; NASRUN_CUDA=OFF builds without")
   endif()
   message(STATUS "CUDA: no backend, missing: ${_missing}")
-elseif(EXISTS ${CMAKE_SOURCE_DIR}/src/train/cuda/module.c)
+elseif(NASRUN_KERNEL_SOURCES AND EXISTS ${CMAKE_SOURCE_DIR}/src/train/cuda/module.c)
   set(NASRUN_HAVE_CUDA_MODULE ON)
+  nasrun_cuda_kernels()
   nasrun_cuda_module()
   message(STATUS "CUDA: backend for ${NASRUN_CUDA_CODE}, by ${NASRUN_NVCC}")
 endif()

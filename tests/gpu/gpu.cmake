@@ -1,0 +1,33 @@
+# Tests on a real device, label gpu; without one they are skipped. tools/gpu-check builds gpu_tests and runs them.
+#   test_*.c of this folder  the whole backend, taken from the module by backend_load(); where the double can be built
+#                            each is run on it too, as <name>_double with the label cuda
+#   test_gpu_kernel_*        the tests of tests/kernels over the kernels as nvcc compiled them
+add_custom_target(gpu_tests)
+
+file(GLOB _gpu_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/gpu/test_*.c)
+foreach(_source IN LISTS _gpu_tests)
+  get_filename_component(_name ${_source} NAME_WE)
+  add_dependencies(gpu_tests ${_name})
+  if(TARGET nasrun_cuda_double)
+    add_dependencies(${_name} nasrun_cuda_double)
+    add_test(NAME ${_name}_double COMMAND ${_name})
+    set_tests_properties(${_name}_double PROPERTIES LABELS cuda TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
+      ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};NASRUN_CUDA_MODULE=$<TARGET_FILE:nasrun_cuda_double>")
+  endif()
+endforeach()
+
+if(NOT TARGET nasrun_kernels OR NOT TARGET cuda_host)
+  return()
+endif()
+file(GLOB _kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/test_*.cc)
+add_library(kernels_support_gpu OBJECT kernels/support.cc kernels/device_gpu.cc)
+target_link_libraries(kernels_support_gpu PRIVATE cuda_host)
+foreach(_source IN LISTS _kernel_tests)
+  get_filename_component(_name ${_source} NAME_WE)
+  string(REGEX REPLACE "^test_" "test_gpu_kernel_" _name ${_name})
+  add_executable(${_name} ${_source})
+  target_link_libraries(${_name} PRIVATE cuda_host kernels_support_gpu nasrun_kernels)
+  add_dependencies(gpu_tests ${_name})
+  add_test(NAME ${_name} COMMAND ${_name})
+  set_tests_properties(${_name} PROPERTIES LABELS gpu TIMEOUT ${_timeout} SKIP_RETURN_CODE 77)
+endforeach()
