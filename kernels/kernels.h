@@ -95,6 +95,9 @@ cudaError_t k_pointwise_forward(const struct k_pointwise *pointwise, const struc
  * bias's gradient is k_channel_sums() of dx. */
 cudaError_t k_pointwise_backward(const struct k_pointwise *pointwise, const struct k_state *state, const float *before,
                                  const float *y, const float *dy, float *dx, cudaStream_t stream);
+
+/* ---- channel_sums.cu ---- */
+
 /* sum[c] = sum of x over images and positions. */
 cudaError_t k_channel_sums(const float *x, int64_t rows, int64_t channels, int64_t positions, float *sum,
                            cudaStream_t stream);
