@@ -67,12 +67,7 @@ if(NOT CMAKE_C_COMPILER_ID STREQUAL GNU OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GN
   return()
 endif()
 
-if(NOT NASRUN_KERNEL_SOURCES)
-  return()
-endif()
 nasrun_cuda_objects(blockexec_checked cuda_checked ${_blockexec_sources})
-nasrun_cuda_objects(kernels_checked cuda_checked ${NASRUN_KERNEL_SOURCES})
-nasrun_cuda_objects(kernels_raced cuda_raced ${NASRUN_KERNEL_SOURCES})
 nasrun_cuda_objects(blockexec_raced cuda_host ${_blockexec_sources}) # see blockexec/race.h
 target_compile_options(blockexec_raced PRIVATE ${_as_is})
 target_compile_definitions(blockexec_raced PRIVATE BX_TSAN)
@@ -89,12 +84,35 @@ if(NASRUN_SETARCH)
   endif()
 endif()
 
+# UBSan names the place alone by itself; TSan would wait a second at its end for the races of other threads.
+set(_sanitizers "UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=atexit_sleep_ms=0")
+
+# ---- planted errors ----
+
+set_source_files_properties(kernels/mutants.cu PROPERTIES LANGUAGE CXX)
+foreach(_flavour IN ITEMS checked raced)
+  add_executable(mutants_${_flavour} kernels/mutants.cu kernels/device_host.cc)
+  target_link_libraries(mutants_${_flavour} PRIVATE cuda_${_flavour} blockexec_${_flavour})
+endforeach()
+add_executable(test_mutants kernels/test_mutants.c)
+target_link_libraries(test_mutants PRIVATE nasrun_test_support)
+add_dependencies(test_mutants mutants_checked mutants_raced)
+add_test(NAME test_mutants COMMAND test_mutants)
+string(REPLACE ";" " " _raced "${_fixed_addresses}")
+set_tests_properties(test_mutants PROPERTIES LABELS kernels TIMEOUT ${_timeout} ENVIRONMENT
+  "${NASRUN_TEST_ENVIRONMENT};${_sanitizers};NASRUN_MUTANTS=$<TARGET_FILE:mutants_checked>;NASRUN_MUTANTS_RACED=${_raced} $<TARGET_FILE:mutants_raced>")
+
 # ---- kernels ----
+
+if(NOT NASRUN_KERNEL_SOURCES)
+  return()
+endif()
+nasrun_cuda_objects(kernels_checked cuda_checked ${NASRUN_KERNEL_SOURCES})
+nasrun_cuda_objects(kernels_raced cuda_raced ${NASRUN_KERNEL_SOURCES})
 
 # nasrun_kernel_test(<operator> <sources...>): test_kernel_<operator> and test_race_<operator>.
 foreach(_flavour IN ITEMS checked raced)
-  nasrun_cuda_objects(kernels_support_${_flavour} cuda_${_flavour}
-    kernels/support.cc kernels/device_host.cc)
+  nasrun_cuda_objects(kernels_support_${_flavour} cuda_${_flavour} kernels/support.cc kernels/device_host.cc)
 endforeach()
 function(nasrun_kernel_test operator)
   foreach(kind IN ITEMS kernel race)
@@ -106,13 +124,11 @@ function(nasrun_kernel_test operator)
     add_executable(${name} ${ARGN})
     target_link_libraries(${name} PRIVATE cuda_${flavour} kernels_${flavour} kernels_support_${flavour} blockexec_${flavour})
     if(kind STREQUAL race)
-      # at its end TSan waits a second for other threads' races
       add_test(NAME ${name} COMMAND ${_fixed_addresses} $<TARGET_FILE:${name}>)
-      set_tests_properties(${name} PROPERTIES ENVIRONMENT "TSAN_OPTIONS=atexit_sleep_ms=0")
     else()
       add_test(NAME ${name} COMMAND ${name})
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS kernels TIMEOUT ${_timeout})
+    set_tests_properties(${name} PROPERTIES LABELS kernels TIMEOUT ${_timeout} ENVIRONMENT "${_sanitizers}")
   endforeach()
 endfunction()
 
@@ -139,7 +155,7 @@ if(_double_sources AND NASRUN_CUDA_SOURCES)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS cuda TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
-      ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT}")
+      ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};${_sanitizers}")
   endfunction()
   # tests/double/test_*.c try the double alone, tests/cuda/test_*.c the backend on it.
   file(GLOB _cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/test_*.c ${CMAKE_CURRENT_SOURCE_DIR}/double/test_*.c)

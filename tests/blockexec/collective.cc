@@ -7,9 +7,10 @@ namespace bx
 {
 
 /* Addresses that TSan orders by. Barriers alternate between two: with one, a thread that is already at the next barrier
- * would be ordered before another that has yet to leave this one, and a real race between them would be hidden. */
+ * would be ordered before another that has yet to leave this one, and a real race between them would be hidden. For the
+ * same reason neighbouring blocks have other ones; blocks of the same parity are the same threads to TSan anyway. */
 static struct {
-    char fence, block[2], warp[MOST_THREADS / 32][2];
+    char fence, block[2][2], warp[2][MOST_THREADS / 32][2];
     unsigned blocks, warps[MOST_THREADS / 32]; /* barriers so far */
 } order;
 
@@ -111,7 +112,7 @@ unsigned bx_block_collective(bx_op op, bool predicate, const char *file, int lin
     thread *t = self();
     t->state = state::in_block;
     t->op = op, t->file = file, t->line = line, t->value = predicate, t->mask = 0;
-    char *at = &order.block[order.blocks % 2];
+    char *at = &order.block[current.odd][order.blocks % 2];
     race_release(at);
     if (++current.waiting == current.count)
         complete_block(t); /* and waits itself, or the last to arrive would always lead */
@@ -129,7 +130,7 @@ uint64_t bx_warp_collective(bx_op op, unsigned mask, uint64_t value, int argumen
     t->file = file, t->line = line;
     check_mask(t, t->rank % 32);
     t->state = state::in_warp;
-    char *at = &order.warp[number][order.warps[number] % 2];
+    char *at = &order.warp[current.odd][number][order.warps[number] % 2];
     if (op == BX_SYNC) /* the others exchange values, but order no memory */
         race_release(at);
     if (warp_is_complete(t, warp)) {
