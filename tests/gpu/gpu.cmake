@@ -1,6 +1,7 @@
 # Tests on a real device, label gpu; without one they are skipped. tools/gpu-check builds gpu_tests and runs them.
 #   test_*.c of this folder  the whole backend, taken from the module by backend_load(); where the double can be built
-#                            each is run on it too, as <name>_double with the label cuda
+#                            each is run on it too, as <name>_double with the label cuda, and on the CPU's backend,
+#                            as <name>_cpu with the label train (tests/support/gpu.h)
 #   test_gpu_kernel_*        the tests of tests/kernels over the kernels as nvcc compiled them
 add_custom_target(gpu_tests)
 
@@ -8,10 +9,13 @@ file(GLOB _gpu_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/gpu/test_*.c)
 foreach(_source IN LISTS _gpu_tests)
   get_filename_component(_name ${_source} NAME_WE)
   add_dependencies(gpu_tests ${_name})
+  add_test(NAME ${_name}_cpu COMMAND ${_name})
+  set_tests_properties(${_name}_cpu PROPERTIES LABELS train TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
+    ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};NASRUN_TEST_BACKEND=cpu")
   if(TARGET nasrun_cuda_double)
     add_dependencies(${_name} nasrun_cuda_double)
     add_test(NAME ${_name}_double COMMAND ${_name})
-    set_tests_properties(${_name}_double PROPERTIES LABELS cuda TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
+    set_tests_properties(${_name}_double PROPERTIES LABELS cuda TIMEOUT ${_timeout} # never skipped: it has a device
       ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};NASRUN_CUDA_MODULE=$<TARGET_FILE:nasrun_cuda_double>")
   endif()
 endforeach()
