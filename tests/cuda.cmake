@@ -20,6 +20,7 @@ find_package(Threads REQUIRED)
 
 set_source_files_properties(${NASRUN_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX)
 file(GLOB _blockexec_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/blockexec/*.cc)
+list(FILTER _blockexec_sources EXCLUDE REGEX "/test_")
 file(GLOB _double_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/double/*.cc)
 
 # What all C++ of the tests is compiled with. -Wshadow=local: a struct and a function may share a name, as in C.
@@ -104,15 +105,10 @@ set_tests_properties(test_mutants PROPERTIES LABELS kernels TIMEOUT ${_timeout} 
 
 # ---- kernels ----
 
-if(NOT NASRUN_KERNEL_SOURCES)
-  return()
-endif()
-nasrun_cuda_objects(kernels_checked cuda_checked ${NASRUN_KERNEL_SOURCES})
-nasrun_cuda_objects(kernels_raced cuda_raced ${NASRUN_KERNEL_SOURCES})
-
 # nasrun_kernel_test(<operator> <sources...>): test_kernel_<operator> and test_race_<operator>.
 foreach(_flavour IN ITEMS checked raced)
   nasrun_cuda_objects(kernels_support_${_flavour} cuda_${_flavour} kernels/support.cc kernels/device_host.cc)
+  nasrun_cuda_objects(kernels_${_flavour} cuda_${_flavour} ${NASRUN_KERNEL_SOURCES})
 endforeach()
 function(nasrun_kernel_test operator)
   foreach(kind IN ITEMS kernel race)
@@ -132,6 +128,7 @@ function(nasrun_kernel_test operator)
   endforeach()
 endfunction()
 
+nasrun_kernel_test(blockexec blockexec/test_blockexec.cc)
 file(GLOB _kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/test_*.cc)
 foreach(_source IN LISTS _kernel_tests)
   get_filename_component(_name ${_source} NAME_WE)

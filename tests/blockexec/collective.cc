@@ -37,21 +37,21 @@ static void complete_block(thread *last)
     }
 }
 
-/* What lane `lane` gets of the values of its warp. A lane outside the mask gives an undefined value: 0xff bytes. */
-static uint64_t received(const thread *warp, unsigned lane, unsigned mask)
+/* What lane `lane` gets of the values of its warp (PTX ISA, shfl.sync). A lane outside the mask gives an undefined
+ * value: 0xff bytes. */
+static uint64_t received(const thread *warp, int lane, unsigned mask)
 {
     const thread *t = &warp[lane];
-    const int first = static_cast<int>(lane) & ~(t->width - 1), place = static_cast<int>(lane) - first;
-    int from = place;
-    if (t->op == BX_DOWN && place + t->argument < t->width)
-        from = place + t->argument;
-    else if (t->op == BX_UP && place >= t->argument)
-        from = place - t->argument;
-    else if (t->op == BX_XOR && (place ^ t->argument) < t->width)
-        from = place ^ t->argument;
+    const int first = lane & ~(t->width - 1), end = first + t->width;
+    int from = lane;
+    if (t->op == BX_DOWN && lane + t->argument < end)
+        from = lane + t->argument;
+    else if (t->op == BX_UP && lane - t->argument >= first)
+        from = lane - t->argument;
+    else if (t->op == BX_XOR && (lane ^ t->argument) < end) /* groups before the own one are in reach */
+        from = lane ^ t->argument;
     else if (t->op == BX_INDEX)
-        from = t->argument & (t->width - 1);
-    from += first;
+        from = first + (t->argument & (t->width - 1));
     return mask >> from & 1 ? warp[from].value : ~uint64_t{0};
 }
 
@@ -64,12 +64,13 @@ static void complete_warp(thread *warp, unsigned mask)
     for (unsigned lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1))
             continue;
-        warp[lane].result = warp[lane].op == BX_BALLOT ? ballot : received(warp, lane, mask);
+        warp[lane].result = warp[lane].op == BX_BALLOT ? ballot : received(warp, static_cast<int>(lane), mask);
         block_wake(&warp[lane]);
     }
 }
 
-/* Whether all lanes of t's mask wait as t does; fails where they never can. */
+/* Whether all lanes of t's mask wait as t does; fails where they never can. A lane that waits for others, t not among
+ * them, may come later: a warp may split and meet again. */
 static bool warp_is_complete(const thread *t, const thread *warp)
 {
     bool all = true;
@@ -80,11 +81,11 @@ static bool warp_is_complete(const thread *t, const thread *warp)
         if (other->state == state::ended)
             fail("%s:%d: mask %08x of thread %u names lane %u, which has ended", t->file, t->line, t->mask, t->rank,
                  lane);
-        if (other->state != state::in_warp)
-            all = false;
-        else if (other->mask != t->mask || !same_place(other, t))
+        const bool alike = other->state == state::in_warp && other->mask == t->mask && same_place(other, t);
+        if (!alike && other->state == state::in_warp && other->mask >> t->rank % 32 & 1)
             fail("divergent warp collective: thread %u at %s:%d with mask %08x, thread %u at %s:%d with mask %08x",
                  t->rank, t->file, t->line, t->mask, other->rank, other->file, other->line, other->mask);
+        all = all && alike;
     }
     return all;
 }
