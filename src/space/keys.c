@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHOICES(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -66,8 +67,9 @@ const struct key keys[KEY_COUNT] = {
                   .help = "augmentation: share mirrored left to right"},
     [KEY_ERASE] = {"training", "erase", KEY_INT, "0", 0, 64, .searchable = true,
                    .help = "augmentation: side of the erased box"},
-    [KEY_PRECISION] = {"training", "precision", KEY_CHOICE, "float32", .choices = CHOICES("float32", "float64"),
-                       .help = "of the arithmetic; float64 is for tests"},
+    [KEY_PRECISION] = {"training", "precision", KEY_CHOICE, "float32",
+                       .choices = CHOICES("float32", "float64", "tf32", "bf16"),
+                       .help = "of products; tf32, bf16: GPUs; float64: for tests"},
     [KEY_REPORT] = {"training", "report", KEY_CHOICE, "last", .choices = CHOICES("last", "best"),
                     .help = "the epoch whose metrics count"},
 
@@ -76,8 +78,14 @@ const struct key keys[KEY_COUNT] = {
     [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .help = "Sobol points before the model is used"},
 
     [KEY_WORKERS] = {"run", "workers", KEY_INT, "auto", 1, 1024, .zero = "auto",
-                     .help = "trials at a time; auto: one per core"},
-    [KEY_DEVICES] = {"run", "devices", KEY_CHOICE, "auto", .choices = CHOICES("auto", "cpu"), .help = "what trains"},
+                     .help = "on CPUs: trials at a time; auto: one per core"},
+    [KEY_DEVICES] = {"run", "devices", KEY_NUMBERS, "auto", 0, 1023, .choices = CHOICES("auto", "all", "cpu"),
+                     .help = "what trains; auto: GPUs, else the CPU"},
+    [KEY_LANES] = {"run", "lanes", KEY_INT, "auto", 1, 64, .zero = "auto", .help = "trials at a time on each GPU"},
+    [KEY_GPUS_PER_TRIAL] = {"run", "gpus_per_trial", KEY_INT, "1", 1, 64,
+                            .help = "GPUs that share the batches of a trial"},
+    [KEY_PATIENCE] = {"run", "patience", KEY_SECONDS, "10m", 0, 1e9, .open_minimum = true,
+                      .help = "a GPU without a step for so long is lost"},
     [KEY_MAX_TIME] = {"run", "max_time", KEY_SECONDS, "none", 0, 1e9, .open_minimum = true, .zero = "none",
                       .help = "end after this time; a later run goes on"},
     [KEY_STORE] = {"run", "store", KEY_CHOICE, "sqlite", .choices = CHOICES("sqlite"), .help = "what keeps the record"},
@@ -115,11 +123,33 @@ static bool is_choice(const struct key *key, const char *text)
     return false;
 }
 
+size_t key_numbers(const struct key *key, const char *text, int out[KEY_MOST_NUMBERS])
+{
+    size_t count = 0;
+    for (const char *start = text;; start++) {
+        char *end;
+        long number = isdigit((unsigned char)*start) ? strtol(start, &end, 10) : -1;
+        if (count == KEY_MOST_NUMBERS || number < 0 || !key_in_range(key, (double)number))
+            return 0;
+        for (size_t i = 0; i < count; i++)
+            if (out[i] == number)
+                return 0;
+        out[count++] = (int)number;
+        start = end + strspn(end, " ");
+        if (*start == '\0')
+            return count;
+        if (*start != ',')
+            return 0;
+        start += strspn(start + 1, " ");
+    }
+}
+
 static bool has_type_and_range(const struct key *key, const char *text)
 {
     int64_t whole;
     double real;
     bool yes;
+    int numbers[KEY_MOST_NUMBERS];
     switch (key->type) {
     case KEY_TEXT:
         return is_file_name(text);
@@ -135,6 +165,8 @@ static bool has_type_and_range(const struct key *key, const char *text)
         return text_to_bool(text, &yes);
     case KEY_CHOICE:
         return is_choice(key, text);
+    case KEY_NUMBERS:
+        return is_choice(key, text) || key_numbers(key, text, numbers);
     }
     return false;
 }
@@ -176,6 +208,11 @@ void key_append_expectation(const struct key *key, struct text *text)
     case KEY_CHOICE:
         for (size_t i = 0; key->choices[i]; i++)
             text_format(text, "%s%s", i == 0 ? "" : key->choices[i + 1] ? ", " : " or ", key->choices[i]);
+        break;
+    case KEY_NUMBERS:
+        for (size_t i = 0; key->choices[i]; i++)
+            text_format(text, "%s, ", key->choices[i]);
+        text_append(text, "or different numbers such as 0,2");
         break;
     }
     if (key->zero)

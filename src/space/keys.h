@@ -10,7 +10,9 @@
 
 #include "base/text.h"
 
-enum key_type { KEY_TEXT, KEY_PATH, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_SECONDS };
+/* KEY_NUMBERS: one of the choices, or a list of different whole numbers: "0,2". */
+enum key_type { KEY_TEXT, KEY_PATH, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_SECONDS, KEY_NUMBERS };
+enum { KEY_MOST_NUMBERS = 64 };
 
 /* One identifier per key; study_int(study, KEY_TRIALS, point) and its sisters read them. The table in keys.c is
  * indexed by it. */
@@ -47,14 +49,17 @@ enum key_id {
     KEY_SHIFT,          /* augmentation: pixels, probability, side of the erased box */
     KEY_FLIP,
     KEY_ERASE,
-    KEY_PRECISION, /* float32; others are the backends' */
+    KEY_PRECISION, /* of a device: not all have all */
     KEY_REPORT,    /* last | best */
     /* [search] */
     KEY_METHOD,
     KEY_INITIAL,
     /* [run] */
     KEY_WORKERS, /* 0: auto */
-    KEY_DEVICES,
+    KEY_DEVICES, /* auto | all | cpu, or numbers */
+    KEY_LANES,   /* 0: auto */
+    KEY_GPUS_PER_TRIAL,
+    KEY_PATIENCE, /* seconds */
     KEY_MAX_TIME, /* seconds, 0: none */
     KEY_STORE,
     KEY_COUNT
@@ -67,7 +72,7 @@ struct key {
     double minimum, maximum;    /* KEY_INT, KEY_REAL, KEY_SECONDS */
     bool open_minimum;          /* the minimum itself is not allowed */
     const char *zero;           /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
-    const char *const *choices; /* KEY_CHOICE, NULL-terminated */
+    const char *const *choices; /* KEY_CHOICE, KEY_NUMBERS; NULL-terminated */
     bool searchable;            /* may be `$name` */
     const char *help;           /* one line */
 };
@@ -78,6 +83,8 @@ extern const struct key keys[KEY_COUNT];
 enum key_id key_find(const char *section, const char *name);
 /* Is `text` a value of the key? If not, `expected` (may be NULL) gets what would be ("a whole number, 1 or more"). */
 bool key_accepts(const struct key *key, const char *text, struct text *expected);
+/* The numbers of a KEY_NUMBERS, at most KEY_MOST_NUMBERS; 0 where `text` is no list of different whole numbers. */
+size_t key_numbers(const struct key *key, const char *text, int out[KEY_MOST_NUMBERS]);
 /* What it expects, alone. */
 void key_append_expectation(const struct key *key, struct text *text);
 /* Is the number in the key's range? Whether it is whole is not looked at. */

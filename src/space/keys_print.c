@@ -83,8 +83,10 @@ static void append_values(const struct key *key, struct text *text)
         text_append(text, "yes | no");
         break;
     case KEY_CHOICE:
+    case KEY_NUMBERS:
         for (size_t i = 0; key->choices[i]; i++)
             text_format(text, "%s%s", i ? " | " : "", key->choices[i]);
+        text_append(text, key->type == KEY_NUMBERS ? " | 0,2" : "");
         break;
     }
     if (key->zero)
