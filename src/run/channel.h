@@ -1,13 +1,20 @@
 /* JSON lines over a socket between driver and worker: one object per line, readable with strace.
  *
- *   driver -> worker   {"type":"setup","configuration":...,"name":...,"folder":...}    once
- *                      {"type":"train","trial":7,"point":"hidden1=64 ..."}
- *                      {"type":"stop"}              stop at the next step, keep the checkpoint
- *                      end of file                  leave
- *   worker -> driver   {"type":"ready","device":"..."}
- *                      {"type":"epoch","trial":7,"epoch":1,...}
- *                      {"type":"end","trial":7,"status":0,"cause":"",...}
- *                      {"type":"error","text":"..."}      the worker cannot work at all */
+ *   driver -> worker   {"type":"setup","configuration":...,"name":...,"folder":...,"backend":"cuda","lanes":8,
+ *                       "rank":0,"ranks":1}         once
+ *                      {"type":"join","invitation":...}                     ranks > 1: to every rank of a group
+ *                      {"type":"train","trial":7,"lane":0,"alone":false,"point":"hidden1=64 ..."}
+ *                                                  with "from": after so many epochs, as rank 0 does
+ *                      {"type":"stop"}              stop every trial at its next step, keep the checkpoints, leave
+ *                      end of file                  the same
+ *   worker -> driver   {"type":"ready","device":"...","lanes":8}            rank 0 of a group: with "invitation"
+ *                      {"type":"joined"}
+ *                      {"type":"start","trial":7,"point":...,"epochs":2}    rank 0 of a group: the others may follow
+ *                      {"type":"epoch","trial":7,"epoch":1,...}             of a group: from rank 0
+ *                      {"type":"end","trial":7,"status":0,"cause":"",...}   of a group: from rank 0
+ *                      {"type":"alive"}             every few seconds while a GPU trains
+ *                      {"type":"error","text":"..."}    the worker cannot go on, and leaves; "trial": through whom
+ */
 #ifndef NASRUN_RUN_CHANNEL_H
 #define NASRUN_RUN_CHANNEL_H
 

@@ -11,7 +11,20 @@
 
 #define REFRESH_SECONDS 0.2
 
-/* "mnist: 48 trials on 2 workers, mnist: 54000 images train, 6000 validate": the study's name, then the data set's. */
+static void log_devices(const struct search *search)
+{
+    struct text now = {0};
+    if (devices_describe(&search->devices, search->log, &now) != NR_OK)
+        return; /* said already */
+    log_info(search->log, "trains on %s", now.data);
+    if (search->begun_on)
+        log_info(search->log, "the study was begun on %s: the bits of its trials are those of the device that trains",
+                 search->begun_on);
+    text_clear(&now);
+}
+
+/* "mnist: 48 trials on 2 workers, mnist: 54000 images train, 6000 validate": the study's name, then the data set's; on
+ * GPUs "48 trials on GPUs 0, 1 with 4 lanes each". */
 void search_announce(const struct search *search)
 {
     const struct preparation *preparation = &search->preparation;
@@ -19,13 +32,16 @@ void search_announce(const struct search *search)
     log_info(search->log, "nasrun %s: study %s in %s, data %s (SHA-256 %s)", NASRUN_VERSION,
              study_text(search->study, KEY_STUDY_NAME), search->folder, preparation->dataset->name,
              preparation->dataset->digest);
+    log_devices(search);
     if (search->options->quiet)
         return;
-    fprintf(search->options->out,
-            "%s: %" PRId64 " trials on %zu worker%s, %s: %" PRId64 " images train, %" PRId64 " validate\n",
-            study_text(search->study, KEY_STUDY_NAME), study_int(search->study, KEY_TRIALS, NULL), search->pool.count,
-            search->pool.count == 1 ? "" : "s", preparation->dataset->name, preparation->split->trainings,
+    struct text devices = {0};
+    devices_append_summary(&search->devices, &devices);
+    fprintf(search->options->out, "%s: %" PRId64 " trials on %s, %s: %" PRId64 " images train, %" PRId64 " validate\n",
+            study_text(search->study, KEY_STUDY_NAME), study_int(search->study, KEY_TRIALS, NULL),
+            devices.data ? devices.data : "", preparation->dataset->name, preparation->split->trainings,
             preparation->split->validations);
+    text_clear(&devices);
     if (done)
         fprintf(search->options->out, "%s: goes on after %zu finished trials\n", search->folder, done);
     fflush(search->options->out);
@@ -51,20 +67,22 @@ nr_status search_summarise(const struct search *search)
     return status;
 }
 
-/* The running trials; returns their number, at most one per worker. */
+/* The running trials, device by device; returns their number, at most one per lane. */
 static size_t collect_running(const struct search *search, struct progress_trial *out)
 {
     size_t count = 0;
     for (size_t i = 0; i < search->pool.count; i++) {
-        int64_t trial = search->pool.worker[i].trial;
-        if (search->pool.worker[i].state != WORKER_BUSY || trial < 1)
-            continue;
-        const struct record *record = &search->results.record[trial - 1];
-        out[count++] = (struct progress_trial){.trial = trial,
-                                               .network = record->summary,
-                                               .epoch = record->epochs,
-                                               .epochs = study_int(search->study, KEY_EPOCHS, record->point),
-                                               .accuracy = record->accuracy};
+        for (int lane = 0; lane < search->pool.worker[i].lanes; lane++) {
+            int64_t trial = search->pool.worker[i].trial[lane];
+            if (trial < 1)
+                continue;
+            const struct record *record = &search->results.record[trial - 1];
+            out[count++] = (struct progress_trial){.trial = trial,
+                                                   .network = record->summary,
+                                                   .epoch = record->epochs,
+                                                   .epochs = study_int(search->study, KEY_EPOCHS, record->point),
+                                                   .accuracy = record->accuracy};
+        }
     }
     return count;
 }
@@ -86,7 +104,7 @@ static struct progress_snapshot snapshot(const struct search *search, const stru
 /* `ended`: the trial that this is about, NULL for a mere redraw. A display that cannot be made is not shown. */
 static void show(struct search *search, const struct record *ended)
 {
-    struct progress_trial *running = mem_array(search->pool.count, sizeof *running);
+    struct progress_trial *running = mem_array(pool_lanes(&search->pool), sizeof *running);
     struct front front;
     if (running && search->progress && front_compute(&search->results, search->log, &front) == NR_OK) {
         size_t count = collect_running(search, running);

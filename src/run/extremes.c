@@ -11,16 +11,17 @@ enum { RANDOM_POINTS = 2000, VALUES_PER_DIMENSION = 64, PROOF = 100000 };
 
 struct descent {
     struct problem *problem;
-    double sign;              /* +1: fewest parameters, -1: most */
+    double sign;              /* +1: least, -1: most */
+    bool bytes;               /* of the memory that training takes, instead of parameters */
     bool ignores_constraints; /* to reach the allowed region from outside */
     double *raw;              /* the point in hand, values of inactive dimensions included */
     double *point;            /* the same made canonical */
     double *best_raw;
-    double best; /* sign * parameters; infinity before the first */
+    double best; /* sign * quantity; infinity before the first */
 };
 
-/* sign * parameters of a raw point, which is left canonical in descent->point; infinity where there is no network or it
- * is not allowed. */
+/* sign * parameters (or bytes) of a raw point, which is left canonical in descent->point; infinity where there is no
+ * network or it is not allowed. */
 static double measure(const struct descent *descent, const double *raw, struct text *reason)
 {
     struct problem unconstrained = *descent->problem;
@@ -35,7 +36,7 @@ static double measure(const struct descent *descent, const double *raw, struct t
     point_canonicalise(&study.space, descent->point);
     if (problem_plan(&unconstrained, descent->point, reason, &plan, &recipe) != NR_OK)
         return INFINITY;
-    double value = descent->sign * (double)plan->parameters;
+    double value = descent->sign * (descent->bytes ? problem_exact("memory", plan, &recipe) : (double)plan->parameters);
     plan_destroy(plan);
     return value;
 }
@@ -232,6 +233,23 @@ nr_status extremes_find(struct problem *problem, struct log *log, struct extreme
         *out = extremes;
     else
         extremes_clear(&extremes);
+    return status;
+}
+
+nr_status extremes_most_bytes(struct problem *problem, const struct extremes *extremes, struct log *log, double *out)
+{
+    struct descent heaviest;
+    nr_status status = NR_OK;
+    if (descent_create(&heaviest, problem, -1)) {
+        heaviest.bytes = true;
+        memcpy(heaviest.raw, extremes->largest, problem->study->space.count * sizeof *heaviest.raw);
+        consider(&heaviest);
+        descend(&heaviest);
+        *out = -heaviest.best;
+    } else {
+        status = log_no_memory(log, "looking for the network that takes most memory");
+    }
+    descent_clear(&heaviest);
     return status;
 }
 

@@ -14,6 +14,10 @@ struct extremes {
  * best of them. NR_INVALID, with a reason, when no allowed point was found: for a space of up to 100,000 points that is
  * a proof, else a very strong hint. */
 nr_status extremes_find(struct problem *problem, struct log *log, struct extremes *out) NR_MUST_CHECK;
+/* The bytes that training takes at most (problem_exact("memory")), by descent from the largest network: large batches
+ * take memory, too. */
+nr_status extremes_most_bytes(struct problem *problem, const struct extremes *extremes, struct log *log,
+                              double *out) NR_MUST_CHECK;
 void extremes_clear(struct extremes *extremes);
 
 #endif

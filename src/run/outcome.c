@@ -12,8 +12,6 @@
 #include "run/files.h"
 #include "run/state.h"
 
-enum { MOST_ATTEMPTS = 3 };
-
 static struct record *record_of(struct search *search, int64_t trial)
 {
     return trial >= 1 && trial <= (int64_t)search->results.count ? &search->results.record[trial - 1] : NULL;
@@ -53,7 +51,7 @@ void search_prune_files(struct search *search)
     free(front);
 }
 
-nr_status search_on_epoch(struct search *search, const json_t *message)
+nr_status search_on_epoch(struct search *search, struct pool_worker *worker, const json_t *message)
 {
     struct store_epoch epoch = {.trial = channel_get_int(message, "trial"),
                                 .epoch = channel_get_int(message, "epoch"),
@@ -69,6 +67,7 @@ nr_status search_on_epoch(struct search *search, const json_t *message)
     if (epoch.epoch > record->epochs) { /* a resumed trial reports its last finished epoch again */
         record->epochs = epoch.epoch;
         record->seconds += isnan(epoch.seconds) ? 0 : epoch.seconds;
+        worker->losses = 0;
     }
     record->accuracy = epoch.validation_accuracy;
     return store_record_epoch(search->store, &epoch);
@@ -143,9 +142,9 @@ static nr_status finish_trial(struct search *search, struct record *record, cons
 /* Once more on another worker, from its last checkpoint; a trial that keeps losing its worker has failed. */
 static nr_status retry(struct search *search, struct record *record, const char *cause)
 {
-    if (record->attempt >= MOST_ATTEMPTS) {
-        char text[256];
-        snprintf(text, sizeof text, "%s (%d attempts)", cause, MOST_ATTEMPTS);
+    if (record->attempt >= SEARCH_MOST_ATTEMPTS) {
+        char text[512];
+        snprintf(text, sizeof text, "%s (%d attempts)", cause, SEARCH_MOST_ATTEMPTS);
         return fail_trial(search, record, text);
     }
     log_warning(search->log, "trial %lld: %s; it goes on from its last checkpoint", (long long)record->trial, cause);
@@ -192,8 +191,11 @@ nr_status search_on_end(struct search *search, const json_t *message)
         break;
     case NR_INTERRUPTED:
         return requeue(search, record);
-    case NR_NO_MEMORY:
-        status = retry(search, record, *cause ? cause : "out of memory");
+    case NR_NO_MEMORY: /* that others hold now, unless it had the device for itself */
+        if (json_is_true(json_object_get(message, "alone")) && search->devices.gpus)
+            status = fail_trial(search, record, cause);
+        else
+            status = retry(search, record, *cause ? cause : "out of memory");
         break;
     case NR_DIVERGED:
     case NR_INFEASIBLE:
@@ -208,17 +210,31 @@ nr_status search_on_end(struct search *search, const json_t *message)
     return status == NR_OK ? settle(search, record) : status;
 }
 
-nr_status search_on_lost(struct search *search, int64_t trial, const char *how)
+/* An attempt is counted against the trial that the worker named, or against all that it had when it named none. */
+static nr_status lose_trial(struct search *search, const struct pool_loss *loss, struct record *record)
 {
-    struct record *record = record_of(search, trial);
-    if (!record || record->status != TRIAL_RUNNING)
-        return NR_OK;
+    char cause[448];
     if (search->stopping) /* it went with the interrupt: an attempt is not lost by that */
         return requeue(search, record);
-    char cause[160];
-    snprintf(cause, sizeof cause, "its worker was lost: %s", how);
+    if (loss->failed_trial && loss->failed_trial != record->trial) {
+        log_info(search->log, "trial %lld was trained beside it; it goes on from its last checkpoint",
+                 (long long)record->trial);
+        return requeue(search, record);
+    }
+    snprintf(cause, sizeof cause, "its worker was lost: %s", loss->how);
     nr_status status = retry(search, record, cause);
     return status == NR_OK ? settle(search, record) : status;
+}
+
+nr_status search_on_lost(struct search *search, const struct pool_loss *loss)
+{
+    nr_status status = NR_OK;
+    for (size_t i = 0; i < loss->trials && status == NR_OK; i++) {
+        struct record *record = record_of(search, loss->trial[i]);
+        if (record && record->status == TRIAL_RUNNING)
+            status = lose_trial(search, loss, record);
+    }
+    return status;
 }
 
 nr_status search_write_tables(struct search *search, bool now)

@@ -1,24 +1,21 @@
 #include "run/pool.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "run/worker.h"
+#include "run/process.h"
 
-enum { MOST_STARTS_WITHOUT_WORK = 3, PATIENCE_MS = 5000, BURIAL_MS = 500 };
+/* One trial that always kills its worker costs three workers: two such trials in a row are no reason to give up. */
+enum { MOST_STARTS_WITHOUT_WORK = 3, MOST_LOSSES = 10, PATIENCE_MS = 5000, BURIAL_MS = 500 };
 
 int64_t pool_automatic_size(void)
 {
@@ -29,87 +26,90 @@ int64_t pool_automatic_size(void)
     return cores > 0 ? cores : 1;
 }
 
-nr_status pool_create(size_t count, const char *program, const char *log_path, const char *configuration,
-                      const char *folder, int data, struct log *log, struct pool *out)
+static size_t ranks(const struct pool *pool)
 {
-    struct pool_worker *workers = mem_array(count, sizeof *workers);
-    if (!workers)
-        return log_no_memory(log, "making room for workers");
-    for (size_t i = 0; i < count; i++)
-        workers[i].channel.descriptor = -1;
-    *out = (struct pool){.worker = workers,
-                         .count = count,
-                         .log = log,
-                         .program = program,
-                         .log_path = log_path,
-                         .configuration = configuration,
-                         .folder = folder,
-                         .data = data};
+    return (size_t)pool->setup.devices->ranks;
+}
+
+/* Rank 0 of a worker's group; the others follow it. */
+static struct pool_worker *leader_of(const struct pool_worker *worker)
+{
+    return (struct pool_worker *)worker - worker->rank;
+}
+
+/* Whether all ranks of the group have come as far. */
+static bool group_is(const struct pool *pool, const struct pool_worker *worker, enum worker_state state)
+{
+    const struct pool_worker *leader = leader_of(worker);
+    for (size_t i = 0; i < ranks(pool); i++)
+        if (leader[i].state != state)
+            return false;
+    return true;
+}
+
+nr_status pool_create(const struct pool_setup *setup, struct pool *out)
+{
+    size_t lanes = (size_t)setup->devices->lanes, count = setup->devices->workers;
+    struct pool pool = {.setup = *setup, .worker = mem_array(count, sizeof *pool.worker), .count = count};
+    int64_t *trials = mem_array(count * lanes, sizeof *trials);
+    if (!pool.worker || !trials) {
+        free(pool.worker);
+        free(trials);
+        return log_no_memory(setup->log, "making room for workers");
+    }
+    for (size_t i = 0; i < pool.count; i++) {
+        struct pool_worker *worker = &pool.worker[i];
+        worker->channel.descriptor = -1;
+        worker->gpu = setup->devices->gpus ? &setup->devices->gpu[i] : NULL;
+        worker->rank = (int)(i % (size_t)setup->devices->ranks);
+        worker->trial = trials + i * lanes;
+    }
+    *out = pool;
     return NR_OK;
 }
 
-/* The child gets the socket and the data set at fixed descriptors, the log as standard output and error, and one thread
- * per library: a trial is single-threaded. It stays in this process group. */
-static int spawn(const struct pool *pool, int socket, int data, pid_t *process)
+static void describe(const struct pool_worker *worker, char *out, size_t size)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    char driver[32];
-    snprintf(driver, sizeof driver, "%ld", (long)getpid());
-    char *arguments[] = {(char *)pool->program, "worker", driver, NULL};
-    setenv("OMP_NUM_THREADS", "1", 1);
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, pool->log_path, O_WRONLY | O_APPEND | O_CREAT, 0666);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, socket, WORKER_SOCKET);
-    posix_spawn_file_actions_adddup2(&actions, data, WORKER_DATA);
-    int error = posix_spawn(process, pool->program, &actions, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
+    if (worker->gpu)
+        snprintf(out, size, "the worker on device %d (%s)", worker->gpu->number, worker->gpu->name);
+    else
+        snprintf(out, size, "a worker");
+}
+
+/* A worker that cannot be reached is seen to end by pool_receive(). */
+static void tell(struct pool_worker *worker, json_t *message)
+{
+    if (channel_send(&worker->channel, message) != NR_OK)
+        shutdown(worker->channel.descriptor, SHUT_RDWR);
 }
 
 static nr_status start(struct pool *pool, struct pool_worker *worker)
 {
-    int pair[2];
+    const struct pool_setup *setup = &pool->setup;
+    const struct process_setup process = {.program = setup->program,
+                                          .log_path = setup->log_path,
+                                          .data = setup->data,
+                                          .visible = worker->gpu ? worker->gpu->visible : NULL};
+    char who[160];
+    describe(worker, who, sizeof who);
     if (pool->starts_without_work >= MOST_STARTS_WITHOUT_WORK) {
-        log_error(pool->log, "%d workers in a row ended before they could train; see %s", pool->starts_without_work,
-                  pool->log_path);
+        log_error(setup->log, "%d workers in a row ended before they could train; see %s", pool->starts_without_work,
+                  setup->log_path);
         return NR_DEVICE;
     }
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        log_error(pool->log, "no socket for a worker: %s", strerror(errno));
+    if (leader_of(worker)->losses >= MOST_LOSSES) {
+        log_error(setup->log, "%s was lost %d times without finishing an epoch; see %s", who, leader_of(worker)->losses,
+                  setup->log_path);
         return NR_DEVICE;
     }
-    /* Above the fixed numbers: below, the socket's dup2 could overwrite the data set before that is moved, and a dup2
-     * onto the number itself would keep close-on-exec. */
-    int socket = fcntl(pair[1], F_DUPFD_CLOEXEC, WORKER_DATA + 1);
-    int data = socket < 0 ? -1 : fcntl(pool->data, F_DUPFD_CLOEXEC, WORKER_DATA + 1);
-    int error = data < 0 ? errno : spawn(pool, socket, data, &worker->process);
-    close(pair[1]);
-    if (socket >= 0)
-        close(socket);
-    if (data >= 0)
-        close(data);
-    if (error) {
-        close(pair[0]);
-        log_error(pool->log, "a worker cannot be started: %s", strerror(error));
-        return NR_DEVICE;
-    }
-    worker->channel = (struct channel){.descriptor = pair[0]};
+    nr_status status = process_start(&process, setup->log, &worker->process, &worker->channel.descriptor);
+    if (status != NR_OK)
+        return status;
     worker->state = WORKER_STARTING;
-    worker->trial = 0;
-    json_t *setup = json_pack("{ss ss ss ss}", "type", "setup", "configuration", pool->configuration, "name",
-                              "configuration", "folder", pool->folder);
-    if (channel_send(&worker->channel, setup) != NR_OK)
-        log_debug(pool->log, "worker %ld left before its setup", (long)worker->process);
+    worker->heard = clock_monotonic();
+    tell(worker, json_pack("{ss ss ss ss ss si si si}", "type", "setup", "configuration", setup->configuration, "name",
+                           "configuration", "folder", setup->folder, "backend", setup->devices->backend, "lanes",
+                           setup->devices->lanes, "rank", worker->rank, "ranks", setup->devices->ranks));
     return NR_OK;
 }
 
@@ -123,103 +123,216 @@ nr_status pool_fill(struct pool *pool)
     return NR_OK;
 }
 
-struct pool_worker *pool_idle(struct pool *pool)
+static int busy_lanes(const struct pool_worker *worker)
 {
-    for (size_t i = 0; i < pool->count; i++)
-        if (pool->worker[i].state == WORKER_IDLE)
-            return &pool->worker[i];
-    return NULL;
+    int busy = 0;
+    for (int lane = 0; lane < worker->lanes; lane++)
+        busy += worker->trial[lane] != 0;
+    return busy;
+}
+
+bool pool_idle(struct pool *pool, struct pool_place *out)
+{
+    struct pool_worker *least = NULL;
+    for (size_t i = 0; i < pool->count; i += ranks(pool)) {
+        struct pool_worker *worker = &pool->worker[i];
+        if (group_is(pool, worker, WORKER_SERVING) && busy_lanes(worker) < worker->lanes &&
+            (!least || busy_lanes(worker) < busy_lanes(least)))
+            least = worker;
+    }
+    for (int lane = 0; least && lane < least->lanes; lane++) {
+        if (!least->trial[lane]) {
+            *out = (struct pool_place){least, lane};
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t pool_busy(const struct pool *pool)
 {
     size_t busy = 0;
     for (size_t i = 0; i < pool->count; i++)
-        busy += pool->worker[i].state == WORKER_BUSY;
+        busy += (size_t)busy_lanes(&pool->worker[i]);
     return busy;
 }
 
-void pool_train(struct pool_worker *worker, int64_t trial, const char *point)
+size_t pool_lanes(const struct pool *pool)
 {
-    worker->trial = trial;
-    worker->state = WORKER_BUSY;
-    json_t *message = json_pack("{ss sI ss}", "type", "train", "trial", (json_int_t)trial, "point", point);
-    if (channel_send(&worker->channel, message) != NR_OK)
-        shutdown(worker->channel.descriptor, SHUT_RDWR); /* pool_receive() sees its end */
+    return pool->count / ranks(pool) * (size_t)pool->setup.devices->lanes;
+}
+
+void pool_train(const struct pool *pool, struct pool_place place, int64_t trial, const char *point, bool alone)
+{
+    struct pool_worker *worker = place.worker;
+    for (size_t i = 0; i < ranks(pool) && !busy_lanes(worker); i++)
+        worker[i].heard = clock_monotonic(); /* an idle worker need not speak */
+    worker->trial[place.lane] = trial;
+    tell(worker, json_pack("{ss sI si sb ss}", "type", "train", "trial", (json_int_t)trial, "lane", place.lane, "alone",
+                           alone, "point", point));
+}
+
+static void stop_group(struct pool *pool, struct pool_worker *leader)
+{
+    for (size_t i = 0; i < ranks(pool); i++)
+        if (leader[i].state != WORKER_ABSENT)
+            kill(leader[i].process, SIGKILL);
 }
 
 void pool_stop(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->count; i++) {
+    for (size_t i = 0; i < pool->count; i += ranks(pool)) {
         struct pool_worker *worker = &pool->worker[i];
-        if (worker->state != WORKER_ABSENT &&
-            channel_send(&worker->channel, json_pack("{ss}", "type", "stop")) != NR_OK)
-            shutdown(worker->channel.descriptor, SHUT_RDWR);
+        if (ranks(pool) > 1)
+            stop_group(pool, worker);
+        else if (worker->state != WORKER_ABSENT)
+            tell(worker, json_pack("{ss}", "type", "stop"));
     }
 }
 
-static void describe_end(int status, char *out, size_t size)
+/* What remains of a process is cleared away; its place keeps what is known of its device. */
+static int remove_worker(struct pool_worker *worker)
 {
-    if (WIFSIGNALED(status))
-        snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
-}
-
-/* Waits for a process to leave by itself, and kills it when it does not; returns how it ended, as waitpid(). */
-static int wait_or_kill(pid_t process, int patience_ms)
-{
-    int status = 0;
-    for (int waited = 0; waited < patience_ms; waited += 10) {
-        if (waitpid(process, &status, WNOHANG) != 0)
-            return status;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    kill(process, SIGKILL);
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
-        ;
+    channel_close(&worker->channel);
+    int status = process_wait(worker->process, BURIAL_MS);
+    worker->state = WORKER_ABSENT;
+    worker->process = 0;
+    worker->lanes = 0;
+    worker->failed_trial = 0;
+    *worker->reason = *worker->device = *worker->invitation = '\0';
     return status;
 }
 
-/* Of a worker whose socket is closed. It is given a moment to leave, so that its own end is told and not our kill. */
+/* Of a worker whose socket is closed. It is given a moment to leave, so that its own end is told and not our kill. The
+ * others of its group wait for it in vain and are killed. */
 static nr_status bury(struct pool *pool, struct pool_worker *worker, const struct pool_events *events)
 {
-    char how[96];
-    channel_close(&worker->channel);
-    describe_end(wait_or_kill(worker->process, BURIAL_MS), how, sizeof how);
+    struct pool_worker *leader = leader_of(worker);
+    struct pool_loss loss = {.failed_trial = worker->failed_trial};
+    int64_t trials[POOL_MOST_LANES];
+    describe(worker, loss.who, sizeof loss.who);
+    snprintf(loss.how, sizeof loss.how, "%s", worker->reason);
+    for (int lane = 0; lane < leader->lanes; lane++) {
+        if (leader->trial[lane])
+            trials[loss.trials++] = leader->trial[lane];
+        leader->trial[lane] = 0;
+    }
+    loss.trial = trials;
     if (worker->state == WORKER_STARTING)
         pool->starts_without_work++;
-    int64_t trial = worker->trial;
-    *worker = (struct pool_worker){.state = WORKER_ABSENT, .channel.descriptor = -1};
-    return events->gone(events->context, trial, how);
+    leader->losses++;
+    int ended = remove_worker(worker);
+    if (!*loss.how)
+        process_describe_end(ended, loss.how, sizeof loss.how);
+    for (size_t i = 0; i < ranks(pool); i++) {
+        if (leader[i].state == WORKER_ABSENT)
+            continue;
+        kill(leader[i].process, SIGKILL);
+        (void)remove_worker(&leader[i]);
+    }
+    return events->gone(events->context, &loss);
+}
+
+/* With the last rank that is ready the group can join: rank 0's invitation goes to all. */
+static void meet(struct pool *pool, struct pool_worker *worker)
+{
+    struct pool_worker *leader = leader_of(worker);
+    worker->state = ranks(pool) > 1 ? WORKER_MET : WORKER_SERVING;
+    if (ranks(pool) == 1 || !group_is(pool, worker, WORKER_MET))
+        return;
+    for (size_t i = 0; i < ranks(pool); i++) {
+        leader[i].state = WORKER_JOINING;
+        leader[i].heard = clock_monotonic();
+        tell(&leader[i], json_pack("{ss ss}", "type", "join", "invitation", leader->invitation));
+    }
+}
+
+/* Rank 0 is about to start a trial: so do the others, after as many epochs. */
+static void follow(struct pool *pool, struct pool_worker *leader, const json_t *message)
+{
+    for (size_t i = 1; i < ranks(pool); i++)
+        tell(&leader[i],
+             json_pack("{ss sI si ss sI}", "type", "train", "trial", (json_int_t)channel_get_int(message, "trial"),
+                       "lane", 0, "point", channel_get_text(message, "point"), "from",
+                       (json_int_t)channel_get_int(message, "epochs")));
+}
+
+static void take_ready(struct pool *pool, struct pool_worker *worker, const json_t *message)
+{
+    worker->lanes = (int)channel_get_int(message, "lanes");
+    snprintf(worker->device, sizeof worker->device, "%s", channel_get_text(message, "device"));
+    snprintf(worker->invitation, sizeof worker->invitation, "%s", channel_get_text(message, "invitation"));
+    pool->starts_without_work = 0;
+    meet(pool, worker);
+}
+
+/* It leaves after that: what it says is told with its end, but for one that never worked. */
+static void take_error(struct pool *pool, struct pool_worker *worker, const json_t *message)
+{
+    worker->failed_trial = channel_get_int(message, "trial");
+    if (worker->failed_trial)
+        snprintf(worker->reason, sizeof worker->reason, "%s", channel_get_text(message, "text"));
+    else
+        log_error(pool->setup.log, "a worker cannot work: %s", channel_get_text(message, "text"));
+}
+
+static void take_end(struct pool_worker *worker, const json_t *message)
+{
+    for (int lane = 0; lane < worker->lanes; lane++)
+        if (worker->trial[lane] == channel_get_int(message, "trial"))
+            worker->trial[lane] = 0;
+}
+
+static nr_status take_message(struct pool *pool, struct pool_worker *worker, const json_t *message,
+                              const struct pool_events *events)
+{
+    const char *type = channel_get_text(message, "type");
+    worker->heard = clock_monotonic();
+    if (!strcmp(type, "ready"))
+        take_ready(pool, worker, message);
+    else if (!strcmp(type, "joined"))
+        worker->state = WORKER_SERVING;
+    else if (!strcmp(type, "start"))
+        follow(pool, worker, message);
+    else if (!strcmp(type, "error"))
+        take_error(pool, worker, message);
+    else if (!strcmp(type, "end"))
+        take_end(worker, message);
+    return worker->rank == 0 ? events->message(events->context, worker, message) : NR_OK;
 }
 
 /* All whole messages of one worker; its end, if that is what came. */
 static nr_status listen_to(struct pool *pool, struct pool_worker *worker, const struct pool_events *events)
 {
-    for (;;) {
+    while (worker->state != WORKER_ABSENT) {
         json_t *message;
         nr_status status = channel_receive(&worker->channel, &message);
         if (status == NR_NOT_FOUND)
             return NR_OK;
         if (status != NR_OK)
             return bury(pool, worker, events);
-        const char *type = channel_get_text(message, "type");
-        if (!strcmp(type, "ready")) {
-            worker->state = WORKER_IDLE;
-            snprintf(worker->device, sizeof worker->device, "%s", channel_get_text(message, "device"));
-            pool->starts_without_work = 0;
-        }
-        if (!strcmp(type, "error"))
-            log_error(pool->log, "a worker cannot work: %s", channel_get_text(message, "text"));
-        status = events->message(events->context, worker, message);
-        if (!strcmp(type, "end")) {
-            worker->state = WORKER_IDLE;
-            worker->trial = 0;
-        }
+        status = take_message(pool, worker, message, events);
         json_decref(message);
         if (status != NR_OK)
             return status;
+    }
+    return NR_OK;
+}
+
+/* A worker with a GPU that should be at work and says nothing hangs in a call: it is killed, and its end comes as any
+ * other. On the CPU nothing hangs, but a step may take long. */
+static void kill_silent(struct pool *pool)
+{
+    double now = clock_monotonic();
+    for (size_t i = 0; i < pool->count; i++) {
+        struct pool_worker *worker = &pool->worker[i];
+        bool idle = worker->state == WORKER_SERVING && !busy_lanes(leader_of(worker));
+        if (!worker->gpu || worker->state == WORKER_ABSENT || worker->state == WORKER_MET || idle ||
+            now - worker->heard < pool->setup.patience)
+            continue;
+        snprintf(worker->reason, sizeof worker->reason, "it said nothing for %.0f s", now - worker->heard);
+        kill(worker->process, SIGKILL);
+        worker->heard = now;
     }
 }
 
@@ -227,7 +340,7 @@ nr_status pool_receive(struct pool *pool, int signals, int milliseconds, const s
 {
     struct pollfd *polled = mem_array(pool->count + 1, sizeof *polled);
     if (!polled)
-        return log_no_memory(pool->log, "waiting for workers");
+        return log_no_memory(pool->setup.log, "waiting for workers");
     for (size_t i = 0; i < pool->count; i++)
         polled[i] = (struct pollfd){.fd = pool->worker[i].channel.descriptor, .events = POLLIN};
     polled[pool->count] = (struct pollfd){.fd = signals, .events = POLLIN};
@@ -241,6 +354,7 @@ nr_status pool_receive(struct pool *pool, int signals, int milliseconds, const s
                 status = listen_to(pool, &pool->worker[i], events);
     }
     free(polled);
+    kill_silent(pool);
     return status;
 }
 
@@ -250,7 +364,9 @@ void pool_clear(struct pool *pool)
         channel_close(&pool->worker[i].channel);
     for (size_t i = 0; i < pool->count; i++)
         if (pool->worker[i].state != WORKER_ABSENT)
-            (void)wait_or_kill(pool->worker[i].process, PATIENCE_MS);
+            (void)process_wait(pool->worker[i].process, PATIENCE_MS);
+    if (pool->count)
+        free(pool->worker[0].trial);
     free(pool->worker);
     *pool = (struct pool){0};
 }

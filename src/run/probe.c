@@ -150,6 +150,7 @@ nr_status probe_devices(const char *program, bool train, struct log *log, struct
     struct probe probe = {0};
     nr_status status = NR_OK;
     if (backend_find_cuda(&module, &problem)) {
+        probe.asked = true;
         int answer = memfd_create("answer", MFD_CLOEXEC), errors = memfd_create("errors", MFD_CLOEXEC);
         status = ask(program, train, answer, errors, log, &probe);
         close(answer);

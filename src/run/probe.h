@@ -25,6 +25,7 @@ struct probe {
     size_t count;
     bool broken; /* the child died or gave no answer */
     char *error; /* one line: why there is no device, or no answer; NULL: there are devices; without "CUDA: " */
+    bool asked;  /* there are a driver and a module, so that a child was asked */
 };
 
 /* `program`: of the child, this one. Where there is no driver or no module no child is started: then it costs no time.

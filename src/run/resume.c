@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "run/files.h"
 #include "run/state.h"
-#include "train/backend.h"
 
 static const char *end_of_line(const char *line)
 {
@@ -61,22 +60,10 @@ nr_status search_compare(const struct study *study, const struct store_study *re
     return NR_INVALID;
 }
 
-/* What trains here, as its backend describes it: "cpu avx512, oneDNN 2.6.3". */
-static nr_status describe_device(struct log *log, struct text *out)
-{
-    struct device *device;
-    nr_status status = cpu_backend.open(0, log, &device);
-    if (status != NR_OK)
-        return status;
-    cpu_backend.describe(device, out);
-    cpu_backend.close(device);
-    return out->failed ? log_no_memory(log, "describing the device") : NR_OK;
-}
-
 static nr_status begin(struct search *search, const char *configuration)
 {
     struct text device = {0};
-    nr_status status = describe_device(search->log, &device);
+    nr_status status = devices_describe(&search->devices, search->log, &device);
     if (status != NR_OK)
         return status;
     char *identity = study_identity(search->study);
@@ -161,6 +148,20 @@ static nr_status collect_unfinished(struct search *search)
     return status;
 }
 
+/* Bits are promised on one device; a study may go on on another. */
+static nr_status compare_devices(struct search *search, const char *recorded)
+{
+    struct text now = {0};
+    nr_status status = devices_describe(&search->devices, search->log, &now);
+    if (status == NR_OK && strcmp(now.data, recorded) != 0) {
+        search->begun_on = mem_copy_string(recorded);
+        if (!search->begun_on)
+            status = log_no_memory(search->log, "comparing devices");
+    }
+    text_clear(&now);
+    return status;
+}
+
 nr_status search_restore(struct search *search)
 {
     struct store_study recorded;
@@ -177,6 +178,8 @@ nr_status search_restore(struct search *search)
         status = search_compare(search->study, &recorded, search->folder, search->log);
     if (status == NR_OK)
         status = preparation_compare_data(&search->preparation, &recorded, search->folder, search->log);
+    if (status == NR_OK)
+        status = compare_devices(search, recorded.device);
     if (status == NR_OK)
         status = store_set_configuration(search->store, configuration);
     if (status == NR_OK)

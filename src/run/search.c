@@ -51,15 +51,10 @@ nr_status search_wait_for(struct search *search, int64_t trial)
     return NR_OK;
 }
 
-static bool stopping(const struct search *search)
-{
-    return search->stopping;
-}
-
 /* Workers stop at their next step and keep their checkpoints; the loop ends when the last has answered. */
 static void stop(struct search *search, enum search_end why)
 {
-    if (stopping(search))
+    if (search->stopping)
         return;
     search->end = why;
     search->stopping = true;
@@ -67,123 +62,29 @@ static void stop(struct search *search, enum search_end why)
     pool_stop(&search->pool);
 }
 
-/* Asks the optimiser for one more trial and records it; NR_EXHAUSTED when there is none. */
-static nr_status suggest(struct search *search, int64_t *trial)
-{
-    struct suggestion suggestion;
-    struct plan *plan;
-    struct recipe recipe;
-    struct text point = {0}, summary = {0};
-    char identity[OPTIM_IDENTITY_SIZE];
-    int64_t number = (int64_t)search->results.count + 1;
-    double start = clock_monotonic();
-    nr_status status = optimizer_suggest(search->optimizer, number, &suggestion);
-    search->suggesting += clock_monotonic() - start;
-    if (status != NR_OK)
-        return status;
-    status = problem_plan(&search->preparation.problem, suggestion.point, NULL, &plan, &recipe);
-    if (status != NR_OK)
-        return status;
-    point_append_text(&search->study->space, suggestion.point, &point);
-    plan_append_summary(plan, &summary);
-    problem_identity(plan, &recipe, identity);
-    struct store_trial row = {.trial = number,
-                              .status = TRIAL_QUEUED,
-                              .cause = "",
-                              .point = point.data ? point.data : "",
-                              .identity = identity,
-                              .summary = summary.data ? summary.data : "",
-                              .method = suggestion.method,
-                              .fit = suggestion.fit,
-                              .note = suggestion.note,
-                              .attempt = 1,
-                              .seconds = 0,
-                              .started = NAN,
-                              .ended = NAN};
-    for (size_t i = 0; i < STORE_MAX_VALUES; i++)
-        row.value[i] =
-            i < search->study->objectives ? problem_exact(search->study->objective[i].name, plan, &recipe) : NAN;
-    status = point.failed || summary.failed ? log_no_memory(search->log, "recording a suggestion") : NR_OK;
-    if (status == NR_OK)
-        status = store_suggest(search->store, &row);
-    if (status == NR_OK)
-        status = results_add(&search->results, &row, search->log);
-    *trial = number;
-    text_clear(&summary);
-    text_clear(&point);
-    plan_destroy(plan);
-    return status;
-}
-
-static nr_status start_trial(struct search *search, struct pool_worker *worker, int64_t trial)
-{
-    struct record *record = &search->results.record[trial - 1];
-    char owner[160];
-    snprintf(owner, sizeof owner, "process %ld, %s", (long)worker->process, worker->device);
-    nr_status status = store_start(search->store, trial, record->attempt, owner);
-    if (status != NR_OK)
-        return status;
-    record->status = TRIAL_RUNNING;
-    if (isnan(record->started))
-        record->started = clock_wall();
-    log_info(search->log, "trial %lld starts on %s: %s (%s)", (long long)trial, owner, record->point_text,
-             record->method);
-    pool_train(worker, trial, record->point_text);
-    return NR_OK;
-}
-
-/* Every idle worker gets a trial: one that waits, or a new one. */
-static nr_status assign(struct search *search)
-{
-    int64_t most = study_int(search->study, KEY_TRIALS, NULL);
-    struct pool_worker *worker;
-    while (!stopping(search) && (worker = pool_idle(&search->pool))) {
-        int64_t trial;
-        if (search->waitings) {
-            trial = search->waiting[0];
-            memmove(search->waiting, search->waiting + 1, --search->waitings * sizeof *search->waiting);
-        } else if ((int64_t)search->results.count < most && !search->exhausted) {
-            nr_status status = suggest(search, &trial);
-            if (status == NR_EXHAUSTED) {
-                search->exhausted = true;
-                return NR_OK;
-            }
-            if (status != NR_OK)
-                return status;
-        } else {
-            return NR_OK;
-        }
-        nr_status status = start_trial(search, worker, trial);
-        if (status != NR_OK)
-            return status;
-    }
-    return NR_OK;
-}
-
 static nr_status on_message(void *context, struct pool_worker *worker, const json_t *message)
 {
     struct search *search = context;
     const char *type = channel_get_text(message, "type");
-    (void)worker;
     if (!strcmp(type, "epoch"))
-        return search_on_epoch(search, message);
+        return search_on_epoch(search, worker, message);
     if (!strcmp(type, "end"))
         return search_on_end(search, message);
     return NR_OK;
 }
 
-static nr_status on_gone(void *context, int64_t trial, const char *how)
+static nr_status on_gone(void *context, const struct pool_loss *loss)
 {
     struct search *search = context;
-    if (!stopping(search))
-        log_warning(search->log, "a worker %s", how);
-    return search_on_lost(search, trial, how);
+    if (!search->stopping)
+        log_warning(search->log, "%s %s%s", loss->who, loss->failed_trial ? "was lost with " : "", loss->how);
+    return search_on_lost(search, loss);
 }
 
 static void on_signal(void *context)
 {
     struct search *search = context;
-    if (stopping(search))
+    if (search->stopping)
         search->stop_asked = clock_monotonic() - STOP_PATIENCE_S; /* the second time: at once */
     stop(search, SEARCH_INTERRUPTED);
 }
@@ -215,14 +116,14 @@ static nr_status loop(struct search *search, int signals)
     const struct pool_events events = {.message = on_message, .gone = on_gone, .signal = on_signal, .context = search};
     double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
     for (;;) {
-        nr_status status = stopping(search) ? NR_OK : pool_fill(&search->pool);
+        nr_status status = search->stopping ? NR_OK : pool_fill(&search->pool);
         if (status == NR_OK)
-            status = assign(search);
+            status = search_assign(search);
         if (status != NR_OK)
             return status;
-        if (stopping(search) && (!pool_busy(&search->pool) || clock_monotonic() - search->stop_asked > STOP_PATIENCE_S))
+        if (search->stopping && (!pool_busy(&search->pool) || clock_monotonic() - search->stop_asked > STOP_PATIENCE_S))
             return NR_OK;
-        if (!stopping(search) && finished(search))
+        if (!search->stopping && finished(search))
             return NR_OK;
         status = pool_receive(&search->pool, signals, REFRESH_MS, &events);
         if (status != NR_OK)
@@ -348,14 +249,13 @@ static nr_status create_optimizer(struct search *search)
     return optimizer_create(&search->preparation.problem.optim, &options, search->log, &search->optimizer);
 }
 
+/* No more than there are trials for. */
 static size_t workers(const struct search *search)
 {
-    int64_t count = study_int(search->study, KEY_WORKERS, NULL);
+    size_t ranks = (size_t)search->devices.ranks, groups = search->devices.workers / ranks;
     int64_t left = study_int(search->study, KEY_TRIALS, NULL) - (int64_t)search->results.count;
     left += (int64_t)search->waitings;
-    if (count == 0)
-        count = pool_automatic_size();
-    return (size_t)(count < left ? count : left > 0 ? left : 1);
+    return ranks * ((int64_t)groups < left ? groups : left > 0 ? (size_t)left : 1);
 }
 
 static void record_elapsed(struct search *search)
@@ -376,9 +276,17 @@ static nr_status train_all(struct search *search)
     char *log_path = file_join(search->folder, STUDY_LOG);
     nr_status status = configuration && log_path ? log_add_file(search->log, log_path)
                                                  : log_no_memory(search->log, "starting workers");
+    search->devices.workers = workers(search);
+    const struct pool_setup pool = {.devices = &search->devices,
+                                    .program = search->options->program,
+                                    .log_path = log_path,
+                                    .configuration = configuration,
+                                    .folder = search->folder,
+                                    .data = search->preparation.dataset->descriptor,
+                                    .patience = study_real(search->study, KEY_PATIENCE, NULL),
+                                    .log = search->log};
     if (status == NR_OK)
-        status = pool_create(workers(search), search->options->program, log_path, configuration, search->folder,
-                             search->preparation.dataset->descriptor, search->log, &search->pool);
+        status = pool_create(&pool, &search->pool);
     if (status == NR_OK)
         status = store_set_end(search->store, "");
     if (status == NR_OK) {
@@ -448,6 +356,9 @@ static nr_status run(struct search *search)
     if (!shown) {
         status = preparation_create(search->study, search->log, &search->preparation);
         if (status == NR_OK)
+            status = devices_choose(search->study, &search->preparation, search->options->program, search->log,
+                                    &search->devices);
+        if (status == NR_OK)
             status = open_folder(search);
         status = at_start(status);
         if (status == NR_OK)
@@ -478,9 +389,11 @@ nr_status search_run(const struct study *study, const struct search_options *opt
     optimizer_destroy(search.optimizer);
     store_close(search.store);
     results_clear(&search.results);
+    devices_clear(&search.devices);
     preparation_clear(&search.preparation);
     free(search.kept);
     free(search.waiting);
+    free(search.begun_on);
     free(search.folder);
     return status;
 }

@@ -5,10 +5,13 @@
 #include "optim/optimizer.h"
 #include "report/progress.h"
 #include "report/results.h"
+#include "run/devices.h"
 #include "run/pool.h"
 #include "run/preparation.h"
 #include "run/search.h"
 #include "store/store.h"
+
+enum { SEARCH_MOST_ATTEMPTS = 3 };
 
 struct search {
     const struct study *study;
@@ -16,6 +19,8 @@ struct search {
     struct log *log;
     char *folder;
     struct preparation preparation;
+    struct devices devices;
+    char *begun_on; /* the device on record where it is another one than now, else NULL */
     struct store *store;
     struct optimizer *optimizer;
     struct results results;
@@ -47,10 +52,13 @@ nr_status search_restore(struct search *search) NR_MUST_CHECK;
 nr_status search_compare(const struct study *study, const struct store_study *recorded, const char *folder,
                          struct log *log) NR_MUST_CHECK;
 
+/* assign.c: every free lane gets a trial: one that waits, or a new one. */
+nr_status search_assign(struct search *search) NR_MUST_CHECK;
+
 /* outcome.c: what workers report. */
-nr_status search_on_epoch(struct search *search, const json_t *message) NR_MUST_CHECK;
+nr_status search_on_epoch(struct search *search, struct pool_worker *worker, const json_t *message) NR_MUST_CHECK;
 nr_status search_on_end(struct search *search, const json_t *message) NR_MUST_CHECK;
-nr_status search_on_lost(struct search *search, int64_t trial, const char *how) NR_MUST_CHECK;
+nr_status search_on_lost(struct search *search, const struct pool_loss *loss) NR_MUST_CHECK;
 /* Weights of this trial lie in the folder: search_prune_files() deletes them once it is not on the front. */
 nr_status search_keep_files(struct search *search, int64_t trial) NR_MUST_CHECK;
 void search_prune_files(struct search *search);

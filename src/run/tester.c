@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "run/files.h"
 #include "run/preparation.h"
+#include "train/backends.h"
 #include "train/checkpoint.h"
 
 struct tester {
@@ -13,6 +14,7 @@ struct tester {
     struct preparation preparation; /* the split holds the normalisation of the training share */
     struct dataset *test;
     uint32_t *indices; /* all of the test set */
+    const struct backend *backend; /* the CPU: a few thousand images once */
     struct device *device;
     struct images *images;
 };
@@ -35,18 +37,20 @@ static nr_status create(const struct study *study, const char *folder, struct lo
         return log_no_memory(log, "testing");
     for (int64_t i = 0; i < tester->test->count; i++)
         tester->indices[i] = (uint32_t)i;
-    status = cpu_backend.open(0, log, &tester->device);
+    status = backend_load("cpu", log, &tester->backend);
     if (status == NR_OK)
-        status = cpu_backend.upload(tester->device, tester->test, &tester->images);
+        status = tester->backend->open(0, log, &tester->device);
+    if (status == NR_OK)
+        status = tester->backend->upload(tester->device, tester->test, &tester->images);
     return status;
 }
 
 static void clear(struct tester *tester)
 {
     if (tester->images)
-        cpu_backend.unload(tester->images);
+        tester->backend->unload(tester->images);
     if (tester->device)
-        cpu_backend.close(tester->device);
+        tester->backend->close(tester->device);
     free(tester->indices);
     dataset_destroy(tester->test);
     preparation_clear(&tester->preparation);
@@ -62,14 +66,14 @@ static nr_status evaluate(struct tester *tester, const struct study *study, cons
                                   .ranks = 1};
     struct trainer *trainer;
     struct evaluation evaluation;
-    nr_status status = cpu_backend.create(tester->device, tester->images, &setup, &trainer);
+    nr_status status = tester->backend->create(tester->device, tester->images, &setup, &trainer);
     if (status != NR_OK)
         return status;
-    status = cpu_backend.write_state(trainer, &checkpoint->state);
+    status = tester->backend->write_state(trainer, &checkpoint->state);
     if (status == NR_OK)
         status =
-            cpu_backend.evaluate(trainer, tester->images, tester->indices, tester->test->count, &evaluation);
-    cpu_backend.destroy(trainer);
+            tester->backend->evaluate(trainer, tester->images, tester->indices, tester->test->count, &evaluation);
+    tester->backend->destroy(trainer);
     if (status != NR_OK)
         return status;
     out->accuracy = (double)evaluation.correct / (double)evaluation.images;
@@ -91,6 +95,8 @@ static nr_status test_trial(struct tester *tester, const struct study *study, co
         log_error(tester->log, "trial %lld gives no network any more", (long long)record->trial);
         goto err_path;
     }
+    if (!tester->backend->supports(tester->device, recipe.precision))
+        recipe.precision = PRECISION_FLOAT32; /* trained on a GPU: the weights are float32 in any case */
     status = checkpoint_read(path, plan, recipe_optimizer_slots(&recipe), tester->log, &checkpoint);
     if (status != NR_OK)
         goto err_plan;

@@ -1,5 +1,6 @@
 #include "run/worker.h"
 
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,14 +8,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "run/channel.h"
-#include "run/files.h"
-#include "run/problem.h"
-#include "train/trial.h"
+#include "run/lanes.h"
+#include "train/backends.h"
+
+/* While a device works on what it was given; a portion takes a hundred times as long. */
+static const struct timespec nap = {.tv_nsec = 200000};
+static const double most_silence = 5; /* seconds */
 
 struct worker {
     struct log *log;
@@ -28,12 +33,66 @@ struct worker {
     const struct backend *backend;
     struct device *device;
     struct images *images;
-    double *point;
-    int64_t trial; /* in training */
-    bool stopped;  /* told to stop: leave after this trial */
+    struct lanes *lanes;
+    int rank, ranks;
+    double spoke; /* when the driver was last told anything, monotonic seconds */
+    bool stopped; /* told to stop, or nobody is there to be told: leave */
+    bool lost;    /* the device has failed: it is not touched again */
 };
 
-static nr_status setup(struct worker *worker, const json_t *message)
+/* What cannot be sent has nobody to read it: the driver is gone. */
+static void tell(struct worker *worker, json_t *message)
+{
+    worker->spoke = clock_monotonic();
+    if (channel_send(&worker->channel, message) != NR_OK)
+        worker->stopped = true;
+}
+
+static bool on_start(void *context, int64_t trial, const char *point, int64_t epochs)
+{
+    struct worker *worker = context;
+    tell(worker, json_pack("{ss sI ss sI}", "type", "start", "trial", (json_int_t)trial, "point", point, "epochs",
+                           (json_int_t)epochs));
+    return !worker->stopped;
+}
+
+static void on_epoch(void *context, int64_t trial, const struct epoch_metrics *metrics)
+{
+    tell(context, json_pack("{ss sI sI so so so so so}", "type", "epoch", "trial", (json_int_t)trial, "epoch",
+                            (json_int_t)metrics->epoch, "train_loss", channel_real(metrics->train_loss),
+                            "validation_loss", channel_real(metrics->validation_loss), "validation_accuracy",
+                            channel_real(metrics->validation_accuracy), "learning_rate",
+                            channel_real(metrics->learning_rate), "seconds", channel_real(metrics->seconds)));
+}
+
+/* The ranks of a group see the same; one that fails by itself cannot end the trial of all but by leaving. */
+static void end_of_follower(struct worker *worker, int64_t trial, const struct trial_result *result)
+{
+    if (result->status == NR_OK || result->status == NR_DIVERGED || result->status == NR_INTERRUPTED)
+        return;
+    log_error(worker->log, "trial %lld, rank %d: %s", (long long)trial, worker->rank, result->cause);
+    tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)trial, "text", result->cause));
+    worker->stopped = true;
+}
+
+static void on_end(void *context, int64_t trial, const struct trial_result *result, bool alone)
+{
+    struct worker *worker = context;
+    const struct epoch_metrics *last = &result->last, *best = &result->best;
+    if (worker->rank > 0) {
+        end_of_follower(worker, trial, result);
+        return;
+    }
+    tell(worker,
+         json_pack("{ss sI si ss sb sI so so so so so so}", "type", "end", "trial", (json_int_t)trial, "status",
+                   (int)result->status, "cause", result->cause, "alone", alone, "epochs", (json_int_t)result->epochs,
+                   "val_accuracy", channel_real(last->validation_accuracy), "val_loss",
+                   channel_real(last->validation_loss), "train_loss", channel_real(last->train_loss),
+                   "best_val_accuracy", channel_real(best->validation_accuracy), "best_val_loss",
+                   channel_real(best->validation_loss), "best_train_loss", channel_real(best->train_loss)));
+}
+
+static nr_status read_study(struct worker *worker, const json_t *message)
 {
     struct log *log = worker->log;
     nr_status status = study_read_text(channel_get_text(message, "configuration"), channel_get_text(message, "name"),
@@ -41,8 +100,7 @@ static nr_status setup(struct worker *worker, const json_t *message)
     if (status != NR_OK)
         return status;
     worker->folder = mem_copy_string(channel_get_text(message, "folder"));
-    worker->point = mem_array(worker->study->space.count, sizeof *worker->point);
-    if (!worker->folder || !worker->point)
+    if (!worker->folder)
         return log_no_memory(log, "setting up a worker");
     status = dataset_map(WORKER_DATA, log, &worker->dataset);
     if (status != NR_OK)
@@ -50,158 +108,193 @@ static nr_status setup(struct worker *worker, const json_t *message)
     status =
         split_create(worker->dataset, study_real(worker->study, KEY_FRACTION, NULL),
                      study_real(worker->study, KEY_VALIDATION, NULL), study_seed(worker->study), log, &worker->split);
-    if (status != NR_OK)
-        return status;
-    problem_init(&worker->problem, worker->study, worker->dataset->shape, worker->dataset->classes,
-                 worker->split->trainings);
-    worker->backend = &cpu_backend;
-    status = worker->backend->open(0, log, &worker->device);
+    if (status == NR_OK)
+        problem_init(&worker->problem, worker->study, worker->dataset->shape, worker->dataset->classes,
+                     worker->split->trainings);
+    return status;
+}
+
+/* The process sees one device only, whatever its number elsewhere. */
+static nr_status open_device(struct worker *worker, const char *backend)
+{
+    nr_status status = backend_load(backend, worker->log, &worker->backend);
+    if (status == NR_OK)
+        status = worker->backend->open(0, worker->log, &worker->device);
     if (status == NR_OK)
         status = worker->backend->upload(worker->device, worker->dataset, &worker->images);
     return status;
 }
 
-static void clear(struct worker *worker)
+static nr_status make_lanes(struct worker *worker, bool on_cpu)
 {
-    if (worker->images)
-        worker->backend->unload(worker->images);
-    if (worker->device)
-        worker->backend->close(worker->device);
-    split_destroy(worker->split);
-    dataset_destroy(worker->dataset);
-    study_destroy(worker->study);
-    free(worker->point);
-    free(worker->folder);
-    channel_close(&worker->channel);
-    close(worker->signals);
-    log_destroy(worker->log);
+    const struct lanes_setup lanes = {
+        .backend = worker->backend,
+        .device = worker->device,
+        .images = worker->images,
+        .split = worker->split,
+        .problem = &worker->problem,
+        .folder = worker->folder,
+        .rank = worker->rank,
+        .ranks = worker->ranks,
+        .patience = on_cpu ? 0 : study_real(worker->study, KEY_PATIENCE, NULL), /* its steps cannot hang */
+        .log = worker->log,
+        .events = {.start = on_start, .epoch = on_epoch, .end = on_end, .context = worker}};
+    return lanes_create(&lanes, &worker->lanes);
 }
 
-/* Anything on the socket while a trial runs means stop: a "stop" message, or the end of the driver. */
-static bool should_stop(void *context)
+static nr_status answer_ready(struct worker *worker, int64_t lanes)
 {
-    struct worker *worker = context;
-    struct pollfd polled[] = {{.fd = worker->signals, .events = POLLIN},
-                              {.fd = worker->channel.descriptor, .events = POLLIN}};
-    if (poll(polled, 2, 0) > 0)
-        worker->stopped = true;
-    return worker->stopped;
-}
-
-static bool on_epoch(void *context, const struct epoch_metrics *metrics)
-{
-    struct worker *worker = context;
-    json_t *message = json_pack("{ss sI sI so so so so so}", "type", "epoch", "trial", (json_int_t)worker->trial,
-                                "epoch", (json_int_t)metrics->epoch, "train_loss", channel_real(metrics->train_loss),
-                                "validation_loss", channel_real(metrics->validation_loss), "validation_accuracy",
-                                channel_real(metrics->validation_accuracy), "learning_rate",
-                                channel_real(metrics->learning_rate), "seconds", channel_real(metrics->seconds));
-    if (channel_send(&worker->channel, message) != NR_OK)
-        worker->stopped = true; /* the driver is gone: should_stop() says so before the next step */
-    return true;
-}
-
-/* The last checkpoint of a finished trial is its weights, on disk already: a second name for the file keeps them when
- * the driver deletes the checkpoint, and leaves the checkpoint for a resume should the driver never hear of the end. */
-static nr_status keep_weights(struct worker *worker, const char *checkpoint)
-{
+    char invitation[INVITATION_SIZE] = "";
+    struct text description = {0};
     nr_status status = NR_OK;
-    char *content;
-    size_t length;
-    char *path = files_weights(worker->folder, worker->trial);
-    if (!path)
-        return log_no_memory(worker->log, "keeping weights");
-    (void)unlink(path);                /* left by a kill: the same bits */
-    if (link(checkpoint, path) != 0) { /* a file system without hard links: a copy */
-        status = file_read(checkpoint, worker->log, &content, &length);
-        if (status == NR_OK) {
-            status = file_replace(path, content, length, true, worker->log);
-            free(content);
-        }
-    }
-    free(path);
+    int most = worker->backend->lanes(worker->device);
+    if (worker->ranks > 1 && worker->rank == 0)
+        status = worker->backend->invite(worker->device, invitation);
+    worker->backend->describe(worker->device, &description);
+    if (status == NR_OK)
+        tell(worker, json_pack("{ss ss sI ss}", "type", "ready", "device", description.data ? description.data : "",
+                               "lanes", (json_int_t)(lanes < most ? lanes : most), "invitation", invitation));
+    text_clear(&description);
     return status;
 }
 
-static void train(struct worker *worker, struct trial_result *result)
+static nr_status set_up(struct worker *worker, const json_t *message)
 {
-    struct plan *plan;
-    struct recipe recipe;
-    struct text reason = {0};
-    char *checkpoint = files_checkpoint(worker->folder, worker->trial);
-    result->status = checkpoint ? problem_plan(&worker->problem, worker->point, &reason, &plan, &recipe) : NR_NO_MEMORY;
-    if (result->status != NR_OK) {
-        snprintf(result->cause, sizeof result->cause, "%s", reason.data ? reason.data : "out of memory");
-        goto end;
-    }
-    struct trial_setup trial = {.backend = worker->backend,
-                                .device = worker->device,
-                                .images = worker->images,
-                                .split = worker->split,
-                                .plan = plan,
-                                .recipe = &recipe,
-                                .seed = study_seed(worker->study),
-                                .trial = (uint32_t)worker->trial,
-                                .checkpoint = checkpoint,
-                                .on_epoch = on_epoch,
-                                .should_stop = should_stop,
-                                .context = worker};
-    nr_status status = trial_run(&trial, worker->log, result);
-    if (status == NR_OK && result->status == NR_OK)
-        status = keep_weights(worker, checkpoint);
-    if (status != NR_OK && result->status == NR_OK) {
-        result->status = status;
-        snprintf(result->cause, sizeof result->cause, "%.150s", log_text(worker->log));
-    }
-    plan_destroy(plan);
-end:
-    text_clear(&reason);
-    free(checkpoint);
+    const char *backend = channel_get_text(message, "backend");
+    worker->rank = (int)channel_get_int(message, "rank");
+    worker->ranks = (int)channel_get_int(message, "ranks");
+    nr_status status = read_study(worker, message);
+    if (status == NR_OK)
+        status = open_device(worker, backend);
+    if (status == NR_OK)
+        status = make_lanes(worker, !strcmp(backend, "cpu"));
+    if (status == NR_OK)
+        status = answer_ready(worker, channel_get_int(message, "lanes"));
+    return status;
 }
 
-static nr_status report_end(struct worker *worker, const struct trial_result *result)
+static nr_status join(struct worker *worker, const json_t *message)
 {
-    const struct epoch_metrics *last = &result->last, *best = &result->best;
-    return channel_send(
-        &worker->channel,
-        json_pack("{ss sI si ss sI so so so so so so}", "type", "end", "trial", (json_int_t)worker->trial, "status",
-                  (int)result->status, "cause", result->cause, "epochs", (json_int_t)result->epochs, "val_accuracy",
-                  channel_real(last->validation_accuracy), "val_loss", channel_real(last->validation_loss),
-                  "train_loss", channel_real(last->train_loss), "best_val_accuracy",
-                  channel_real(best->validation_accuracy), "best_val_loss", channel_real(best->validation_loss),
-                  "best_train_loss", channel_real(best->train_loss)));
+    nr_status status =
+        worker->backend->join(worker->device, channel_get_text(message, "invitation"), worker->rank, worker->ranks);
+    if (status == NR_OK)
+        tell(worker, json_pack("{ss}", "type", "joined"));
+    return status;
+}
+
+static nr_status take(struct worker *worker, const json_t *message)
+{
+    const struct lanes_trial trial = {.trial = channel_get_int(message, "trial"),
+                                      .lane = (int)channel_get_int(message, "lane"),
+                                      .point = channel_get_text(message, "point"),
+                                      .alone = json_is_true(json_object_get(message, "alone")),
+                                      .follows = worker->rank > 0,
+                                      .from = channel_get_int(message, "from")};
+    return lanes_take(worker->lanes, &trial);
 }
 
 static nr_status handle(struct worker *worker, const json_t *message)
 {
     const char *type = channel_get_text(message, "type");
-    if (!strcmp(type, "stop")) {
+    nr_status status = NR_OK;
+    if (!strcmp(type, "setup"))
+        status = set_up(worker, message);
+    else if (!strcmp(type, "join"))
+        status = join(worker, message);
+    else if (!strcmp(type, "train"))
+        status = take(worker, message);
+    else if (!strcmp(type, "stop"))
         worker->stopped = true;
-        return NR_OK;
-    }
-    if (!strcmp(type, "setup")) {
-        nr_status status = setup(worker, message);
-        if (status != NR_OK) {
-            nr_status sent =
-                channel_send(&worker->channel, json_pack("{ss ss}", "type", "error", "text", log_text(worker->log)));
-            return sent == NR_OK ? status : sent;
-        }
-        struct text description = {0};
-        worker->backend->describe(worker->device, &description);
-        status = channel_send(&worker->channel, json_pack("{ss ss}", "type", "ready", "device",
-                                                          description.data ? description.data : ""));
-        text_clear(&description);
-        return status;
-    }
-    struct trial_result result = {0};
-    log_clear_text(worker->log);
-    worker->trial = channel_get_int(message, "trial");
-    nr_status status =
-        point_parse(&worker->study->space, channel_get_text(message, "point"), worker->log, worker->point);
     if (status != NR_OK)
-        return status;
-    train(worker, &result);
-    return report_end(worker, &result);
+        tell(worker, json_pack("{ss ss}", "type", "error", "text", log_text(worker->log)));
+    return status;
+}
+
+/* Everything that has come. The end of the file is the driver's way to say that nothing more will. */
+static nr_status listen(struct worker *worker)
+{
+    nr_status status = NR_OK;
+    while (status == NR_OK && !worker->stopped) {
+        json_t *message;
+        nr_status received = channel_receive(&worker->channel, &message);
+        if (received == NR_NOT_FOUND)
+            return NR_OK;
+        if (received != NR_OK) {
+            worker->stopped = true;
+            return NR_OK;
+        }
+        status = handle(worker, message);
+        json_decref(message);
+    }
+    return status;
+}
+
+/* Waits for messages and signals: for ever with nothing to do, a moment while a device works, else not at all. */
+static void wait_for_news(struct worker *worker, enum lanes_turn turn)
+{
+    const struct timespec at_once = {0};
+    const struct timespec *timeout = turn == LANES_EMPTY ? NULL : turn == LANES_WAIT ? &nap : &at_once;
+    struct pollfd polled[] = {{.fd = worker->signals, .events = POLLIN},
+                              {.fd = worker->channel.descriptor, .events = POLLIN}};
+    if (ppoll(polled, 2, timeout, NULL) > 0 && polled[0].revents)
+        worker->stopped = true;
+}
+
+/* One turn of all lanes. */
+static enum lanes_turn train(struct worker *worker)
+{
+    enum lanes_turn turn = lanes_advance(worker->lanes);
+    double silence = fmin(most_silence, study_real(worker->study, KEY_PATIENCE, NULL) / 4);
+    if (turn != LANES_EMPTY && clock_monotonic() - worker->spoke > silence)
+        tell(worker, json_pack("{ss}", "type", "alive"));
+    return turn;
+}
+
+/* The device is of no use to this process any more: a new one goes on. */
+static nr_status tell_of_loss(struct worker *worker)
+{
+    const char *cause = lanes_cause(worker->lanes);
+    worker->lost = true;
+    log_error(worker->log, "%s", cause);
+    tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)lanes_failed_trial(worker->lanes),
+                           "text", cause));
+    return NR_DEVICE;
+}
+
+static nr_status serve(struct worker *worker)
+{
+    enum lanes_turn turn = LANES_EMPTY;
+    nr_status status = NR_OK;
+    for (;;) {
+        wait_for_news(worker, turn);
+        status = listen(worker);
+        if (status != NR_OK || worker->stopped)
+            break;
+        turn = worker->lanes ? train(worker) : LANES_EMPTY;
+        if (turn == LANES_LOST)
+            return tell_of_loss(worker);
+    }
+    if (worker->lanes)
+        lanes_stop(worker->lanes);
+    return status;
+}
+
+/* Calls to a lost device may never return, not even at the exit of the process: then the driver, who sees the closed
+ * socket, kills it, and the kernel takes back what it held. */
+static void clear(struct worker *worker)
+{
+    lanes_destroy(worker->lanes);
+    if (worker->images && !worker->lost)
+        worker->backend->unload(worker->images);
+    if (worker->device && !worker->lost)
+        worker->backend->close(worker->device);
+    split_destroy(worker->split);
+    dataset_destroy(worker->dataset);
+    study_destroy(worker->study);
+    free(worker->folder);
+    channel_close(&worker->channel);
+    close(worker->signals);
+    log_destroy(worker->log);
 }
 
 int worker_main(long driver)
@@ -209,7 +302,7 @@ int worker_main(long driver)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != driver)
         return 3; /* the driver died before the line above */
-    struct worker worker = {.channel.descriptor = WORKER_SOCKET, .signals = -1};
+    struct worker worker = {.channel.descriptor = WORKER_SOCKET, .signals = -1, .ranks = 1};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -218,19 +311,9 @@ int worker_main(long driver)
     sigprocmask(SIG_BLOCK, &set, NULL);
     worker.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     nr_status status = log_create(stderr, LOG_WARNING, &worker.log); /* the driver points it to the study's log */
-    if (status == NR_OK)
+    if (status == NR_OK) {
         log_keep_text(worker.log);
-    while (status == NR_OK && !worker.stopped) {
-        struct pollfd polled = {.fd = worker.channel.descriptor, .events = POLLIN};
-        json_t *message;
-        poll(&polled, 1, -1);
-        nr_status received = channel_receive(&worker.channel, &message);
-        if (received == NR_NOT_FOUND)
-            continue;
-        if (received != NR_OK)
-            break; /* the driver has closed its end: the normal way to leave */
-        status = handle(&worker, message);
-        json_decref(message);
+        status = serve(&worker);
     }
     clear(&worker);
     return status_exit(status);

@@ -1,5 +1,5 @@
-/* The worker process: trains one trial after another on one device, told by the driver over a socket. A crash here
- * costs the driver one attempt of one trial. */
+/* The worker process: trains on one device, several trials at a time in its lanes, told by the driver over a socket. A
+ * crash here costs the driver one attempt of a trial. */
 #ifndef NASRUN_RUN_WORKER_H
 #define NASRUN_RUN_WORKER_H
 

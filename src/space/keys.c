@@ -69,7 +69,7 @@ const struct key keys[KEY_COUNT] = {
                    .help = "augmentation: side of the erased box"},
     [KEY_PRECISION] = {"training", "precision", KEY_CHOICE, "float32",
                        .choices = CHOICES("float32", "float64", "tf32", "bf16"),
-                       .help = "of products; tf32, bf16: GPUs; float64: for tests"},
+                       .help = "tf32, bf16: on GPUs; float64: for tests"},
     [KEY_REPORT] = {"training", "report", KEY_CHOICE, "last", .choices = CHOICES("last", "best"),
                     .help = "the epoch whose metrics count"},
 

@@ -110,8 +110,6 @@ static nr_status submit(struct trial *trial, int64_t left)
 {
     const struct trial_setup *setup = &trial->setup;
     int64_t steps = trial->portion < left ? trial->portion : left;
-    if (setup->should_stop && setup->should_stop(setup->context))
-        return end(trial, NR_INTERRUPTED, "interrupted in epoch %" PRId64, epoch_at_hand(trial));
     double now = clock_monotonic();
     if (!trial->in_flight)
         trial->moved = now; /* the device had nothing to do: it is not to blame for the time before */

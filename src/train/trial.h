@@ -25,10 +25,6 @@ typedef bool trial_on_epoch(void *context, const struct epoch_metrics *metrics);
  * trial with NR_INTERRUPTED. Making a trainer of a data-parallel group waits for the other ranks: this is the moment to
  * tell them where to start from. */
 typedef bool trial_on_start(void *context, int64_t epochs);
-/* Asked before every portion of steps (about every 20 ms); true stops the trial at once with NR_INTERRUPTED, its last
- * checkpoint kept. */
-typedef bool trial_should_stop(void *context);
-
 struct trial_setup {
     const struct backend *backend;
     struct device *device;
@@ -48,7 +44,6 @@ struct trial_setup {
     const char *checkpoint; /* file that is resumed from where it exists and replaced after every epoch; NULL: none */
     trial_on_start *on_start;
     trial_on_epoch *on_epoch;
-    trial_should_stop *should_stop;
     void *context;
 };
 
@@ -77,7 +72,8 @@ nr_status trial_begin(const struct trial_setup *setup, struct log *log, struct t
 /* Keeps two portions of about 20 ms queued on the device; after the last step of an epoch measures, saves and reports.
  * Waits for the device only then; the CPU's steps are done within. */
 enum trial_turn trial_advance(struct trial *trial);
-/* Gives `result` and destroys the trial, ended or not (NULL is fine). After the last epoch the checkpoint holds the
+/* Gives `result` and destroys the trial (NULL is fine). One that has not ended is stopped at once, with NR_INTERRUPTED
+ * and its last checkpoint kept. After the last epoch the checkpoint holds the
  * weights without the optimizer's state; a trial that ended otherwise keeps its last checkpoint as it is. */
 void trial_end(struct trial *trial);
 

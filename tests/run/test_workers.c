@@ -16,21 +16,28 @@ static nr_status on_message(void *context, struct pool_worker *worker, const jso
     return NR_OK;
 }
 
-static nr_status on_gone(void *context, int64_t trial, const char *how)
+static nr_status on_gone(void *context, const struct pool_loss *loss)
 {
-    (void)trial;
-    snprintf(context, 96, "%s", how);
+    snprintf(context, sizeof loss->how, "%s", loss->how);
     return NR_OK;
 }
 
 /* Starts one worker and waits until it can work or has gone; `how` says how it went. */
-static enum worker_state start_one(const char *configuration, int data, char how[96])
+static enum worker_state start_one(const char *configuration, int data, char how[384])
 {
     struct pool pool;
     const struct pool_events events = {.message = on_message, .gone = on_gone, .context = how};
     char *log_path = file_join(test_folder(), "workers.log");
     *how = '\0';
-    assert_ok(pool_create(1, test_program(), log_path, configuration, test_folder(), data, NULL, &pool));
+    const struct devices devices = {.backend = "cpu", .workers = 1, .ranks = 1, .lanes = 1};
+    const struct pool_setup setup = {.devices = &devices,
+                                     .program = test_program(),
+                                     .log_path = log_path,
+                                     .configuration = configuration,
+                                     .folder = test_folder(),
+                                     .data = data,
+                                     .patience = 60};
+    assert_ok(pool_create(&setup, &pool));
     assert_ok(pool_fill(&pool));
     while (pool.worker[0].state == WORKER_STARTING)
         assert_ok(pool_receive(&pool, -1, 1000, &events));
@@ -45,7 +52,7 @@ static void any_descriptor(void **state)
 {
     (void)state;
     struct dataset *dataset;
-    char how[96];
+    char how[384];
     int saved[] = {fcntl(WORKER_SOCKET, F_DUPFD_CLOEXEC, 20), fcntl(WORKER_DATA, F_DUPFD_CLOEXEC, 20)};
     assert_ok(dataset_read("tiny", test_source("data/tiny"), DATASET_TRAIN, NULL, &dataset));
     int data = fcntl(dataset->descriptor, F_DUPFD, 10);
@@ -54,7 +61,7 @@ static void any_descriptor(void **state)
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (places[i] != data)
             assert_int_equal(dup2(data, places[i]), places[i]);
-        assert_int_equal(start_one(searching_configuration, places[i], how), WORKER_IDLE);
+        assert_int_equal(start_one(searching_configuration, places[i], how), WORKER_SERVING);
         assert_string_equal(how, "");
     }
     close(data);
@@ -67,7 +74,7 @@ static void any_descriptor(void **state)
 static void own_end(void **state)
 {
     (void)state;
-    char how[96];
+    char how[384];
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_int_equal(start_one(searching_configuration, nothing, how), WORKER_ABSENT);
     assert_string_equal(how, "ended with status 3");

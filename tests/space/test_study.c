@@ -253,8 +253,9 @@ static void identity_tells_apart(void **state)
         }
         free(changed);
     }
-    static const char *const harmless[] = {"study.trials=5", "run.workers=3", "run.max_time=1h", "search.method=bo"};
-    char *same = identity_of(example_mnist, harmless, 4);
+    static const char *const harmless[] = {"study.trials=5",  "run.workers=3", "run.max_time=1h",
+                                           "run.devices=0,2", "run.lanes=4",   "search.method=bo"};
+    char *same = identity_of(example_mnist, harmless, 6);
     assert_string_equal(original, same);
     free(same);
     free(original);
@@ -271,12 +272,33 @@ static void keys_are_sound(void **state)
         assert_non_null(key->help);
         assert_int_equal(key_find(key->section, key->name), id);
         assert_true(!key->preset || key_accepts(key, key->preset, NULL));
-        assert_true((key->choices != NULL) == (key->type == KEY_CHOICE));
+        assert_true((key->choices != NULL) == (key->type == KEY_CHOICE || key->type == KEY_NUMBERS));
         assert_true(key->minimum <= key->maximum);
         assert_true(key->preset || !key->searchable); /* an inactive parameter leaves the preset */
         assert_true(!key->searchable || !strcmp(key->section, "training"));
     }
     assert_int_equal(key_find("training", "trials"), KEY_COUNT);
+}
+
+/* What a list of device numbers may look like. */
+static void lists_of_numbers(void **state)
+{
+    (void)state;
+    int out[KEY_MOST_NUMBERS];
+    const struct key *key = &keys[KEY_DEVICES];
+    assert_int_equal(key_numbers(key, "3", out), 1);
+    assert_int_equal(out[0], 3);
+    assert_int_equal(key_numbers(key, "2, 0 ,11", out), 3);
+    assert_int_equal(out[0], 2);
+    assert_int_equal(out[1], 0);
+    assert_int_equal(out[2], 11);
+    static const char *const none[] = {
+        "", ",", "0,", ",0", "0,,1", "0,0", "-1", "1x", "0 1", "1024", "auto", "0;1", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(key_numbers(key, none[i], out), 0);
+    static const char *const accepted[] = {"auto", "all", "cpu", "0", "0,2"};
+    for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++)
+        assert_true(key_accepts(key, accepted[i], NULL));
 }
 
 static void help_shows_every_key(void **state)
@@ -311,6 +333,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(identity_is_canonical),
         cmocka_unit_test(identity_tells_apart),
         cmocka_unit_test(keys_are_sound),
+        cmocka_unit_test(lists_of_numbers),
         cmocka_unit_test(help_shows_every_key),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);

@@ -150,7 +150,6 @@ struct scene {
     struct epoch_metrics seen[64];
     size_t seen_count;
     int64_t stop_after_epoch; /* on_epoch says no; -1: never */
-    int64_t stop_at_step;     /* should_stop says yes from there on; -1: never */
 };
 
 static bool on_epoch(void *context, const struct epoch_metrics *metrics)
@@ -162,17 +161,11 @@ static bool on_epoch(void *context, const struct epoch_metrics *metrics)
     return metrics->epoch != scene->stop_after_epoch;
 }
 
-static bool should_stop(void *context)
-{
-    const struct scene *scene = context;
-    return scene->stop_at_step >= 0 && scene->device.steps >= scene->stop_at_step;
-}
-
 static void scene_reset(struct scene *scene)
 {
     scene->device = (struct device){.fail_at = -1};
     scene->seen_count = 0;
-    scene->stop_after_epoch = scene->stop_at_step = -1;
+    scene->stop_after_epoch = -1;
 }
 
 static int set_up(void **state)
@@ -203,7 +196,6 @@ static int set_up(void **state)
                                         .trial = 4,
                                         .checkpoint = scene->path,
                                         .on_epoch = on_epoch,
-                                        .should_stop = should_stop,
                                         .context = scene};
     *state = scene;
     return 0;
@@ -277,7 +269,6 @@ static void works_without_callbacks_and_checkpoint(void **state)
     struct trial_result result;
     scene->setup.checkpoint = NULL;
     scene->setup.on_epoch = NULL;
-    scene->setup.should_stop = NULL;
     assert_ok(trial_run(&scene->setup, NULL, &result));
     assert_int_equal(result.epochs, EPOCHS);
     assert_false(file_exists(scene->path));
@@ -316,19 +307,27 @@ static void resumes_with_the_same_bits(void **state)
     free(expected);
 }
 
+/* Advances until so many steps are done, then ends it. */
+static void run_until(struct scene *scene, int64_t steps, struct trial_result *result)
+{
+    struct trial *trial;
+    assert_ok(trial_begin(&scene->setup, scene->log, result, &trial));
+    while (scene->device.steps < steps)
+        assert_int_not_equal(trial_advance(trial), TRIAL_ENDED);
+    trial_end(trial);
+}
+
 static void stops_at_once_when_asked(void **state)
 {
     struct scene *scene = *state;
     struct trial_result whole, result;
     float *expected = undisturbed(scene, &whole);
-    scene->stop_at_step = 0;
-    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    run_until(scene, 0, &result);
     assert_int_equal(result.status, NR_INTERRUPTED);
     assert_string_equal(result.cause, "interrupted in epoch 1");
     assert_int_equal(scene->device.steps, 0);
     assert_false(file_exists(scene->path));
-    scene->stop_at_step = STEPS_PER_EPOCH + 1;
-    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    run_until(scene, STEPS_PER_EPOCH + 1, &result);
     assert_int_equal(result.status, NR_INTERRUPTED);
     assert_true(result.epochs >= 1 && result.epochs < EPOCHS);
     scene_reset(scene);
