@@ -29,6 +29,7 @@ extern "C" {
 void cudadouble_fail_at(long n);
 long cudadouble_calls(void);         /* calls that can fail since then */
 const char *cudadouble_failed(void); /* the name of the call that failed so; "" if none has */
+int cudadouble_failed_code(void);    /* what it returned, in the numbers of its library */
 size_t cudadouble_live(void);        /* allocations, streams, events, graphs, handles, descriptors not yet destroyed */
 void cudadouble_print_live(void);    /* lists them on stderr, by kind */
 

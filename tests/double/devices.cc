@@ -32,6 +32,8 @@ int attribute_of(cudaDeviceAttr attribute)
         return configuration().minor;
     case cudaDevAttrMultiProcessorCount:
         return 132;
+    case cudaDevAttrClockRate:
+        return 1980000; /* kHz */
     case cudaDevAttrMaxThreadsPerBlock:
         return 1024;
     case cudaDevAttrWarpSize:

@@ -20,6 +20,7 @@ namespace
 struct countdown {
     long calls = 0, fail_at = 0;
     const char *failed = "";
+    int code = 0;
 };
 
 countdown &counted()
@@ -157,7 +158,7 @@ int planned(const char *call, int code, int lost_code)
     countdown &c = counted();
     if (++c.calls == c.fail_at) {
         c.failed = call;
-        return code;
+        return c.code = code;
     }
     plan &fail = configuration().fail;
     if (!fail.when_run && fail.due(call))
@@ -169,7 +170,7 @@ int planned(const char *call, int code, int lost_code)
 
 void cudadouble_fail_at(long n)
 {
-    cudadouble::counted() = {0, n, ""};
+    cudadouble::counted() = {0, n, "", 0};
     cudadouble::forget_errors();
 }
 
@@ -181,4 +182,9 @@ long cudadouble_calls(void)
 const char *cudadouble_failed(void)
 {
     return cudadouble::counted().failed;
+}
+
+int cudadouble_failed_code(void)
+{
+    return cudadouble::counted().code;
 }
