@@ -20,7 +20,7 @@ bool gpu_is_cpu(void)
 
 bool gpu_is_slow(void)
 {
-    return gpu_is_cpu() || getenv("NASRUN_CUDA_MODULE");
+    return !gpu_is_cpu() && getenv("NASRUN_CUDA_MODULE");
 }
 
 /* In the child: usable devices. */

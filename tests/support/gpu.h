@@ -20,7 +20,7 @@ int gpu_main(int count, char **arguments, const struct CMUnitTest *cases, size_t
 int gpu_count(void);
 /* Loads it in this process; fails the test if that does not work. */
 const struct backend *gpu_backend(void);
-/* Not on a GPU: sizes are to be small. */
+/* On the double: sizes are to be small. */
 bool gpu_is_slow(void);
 bool gpu_is_cpu(void); /* the CPU stands in: no lanes, no groups, no precisions */
 

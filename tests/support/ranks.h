@@ -22,6 +22,9 @@ struct rank_member {
  * number. NR_DEVICE once a member of the group has ended, in whatever way, or after a minute. */
 nr_status rank_mean(void *member, void *values, int64_t count) NR_MUST_CHECK;
 
+/* Rank 0's bytes for all of them. NR_DEVICE as above. */
+nr_status rank_tell(struct rank_member *member, void *bytes, size_t count) NR_MUST_CHECK;
+
 /* What a rank does; `result` is its own. A failed assertion ends the process. */
 typedef void rank_body(struct rank_member *member, void *context, void *result);
 

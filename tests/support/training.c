@@ -58,7 +58,7 @@ void training_create(struct training *t, int64_t images, int64_t channels, int64
 void training_open(struct training *t, const struct backend *backend)
 {
     t->backend = backend;
-    assert_ok(backend->open(0, t->log, &t->device));
+    assert_ok(backend->open(t->number, t->log, &t->device));
     assert_ok(backend->upload(t->device, &t->dataset, &t->images));
 }
 
@@ -75,16 +75,26 @@ void training_clear(struct training *t)
     *t = (struct training){0};
 }
 
-struct trainer *training_trainer(struct training *t, uint32_t trial)
+struct trainer_setup training_setup(const struct training *t, uint32_t trial)
 {
-    const struct trainer_setup setup = {
+    return (struct trainer_setup){
         .plan = &t->hand.plan, .recipe = &t->recipe, .split = &t->split, .seed = t->seed, .trial = trial, .ranks = 1};
+}
+
+struct trainer *training_create_trainer(struct training *t, const struct trainer_setup *setup)
+{
     struct trainer *trainer;
-    if (t->backend->create(t->device, t->images, &setup, &trainer) != NR_OK) {
+    if (t->backend->create(t->device, t->images, setup, &trainer) != NR_OK) {
         print_error("no trainer: %s\n", log_text(t->log));
         fail();
     }
     return trainer;
+}
+
+struct trainer *training_trainer(struct training *t, uint32_t trial)
+{
+    const struct trainer_setup setup = training_setup(t, trial);
+    return training_create_trainer(t, &setup);
 }
 
 void training_wait(struct training *t, struct trainer *trainer, struct progress *progress)

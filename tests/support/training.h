@@ -20,6 +20,7 @@ struct training {
     uint64_t seed;
     struct log *log;
     const struct backend *backend;
+    int number; /* of the device, 0 unless set before it is opened */
     struct device *device;
     struct images *images;
 };
@@ -30,7 +31,10 @@ void training_create(struct training *training, int64_t images, int64_t channels
 void training_open(struct training *training, const struct backend *backend); /* and uploads */
 void training_clear(struct training *training);                               /* and closes */
 
-struct trainer *training_trainer(struct training *training, uint32_t trial);
+/* What trainers are made from: rank 0 of 1 in lane 0. */
+struct trainer_setup training_setup(const struct training *training, uint32_t trial);
+struct trainer *training_create_trainer(struct training *training, const struct trainer_setup *setup);
+struct trainer *training_trainer(struct training *training, uint32_t trial); /* of training_setup() */
 /* So many steps, waited for; fails the test unless they succeed. */
 void training_steps(struct training *training, struct trainer *trainer, int64_t steps);
 /* Waits until nothing runs, and says what came of it. */
