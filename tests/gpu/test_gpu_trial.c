@@ -21,7 +21,7 @@ static void layers(struct hand_plan *hand)
     hand_act(hand, ACT_RELU);
     hand_pool(hand, OP_MAXPOOL, 2);
     hand_dropout(hand, 0.1);
-    hand_dense(hand, 16);
+    hand_dense(hand, 32);
     hand_act(hand, ACT_RELU);
     hand_dense(hand, (int64_t)hand->plan.classes);
 }
@@ -42,7 +42,7 @@ static void load(struct study_data *data, struct training *training)
     }
     layers(&training->hand);
     training->recipe.epochs = EPOCHS;
-    training->recipe.learning_rate = 5e-3;
+    training->recipe.learning_rate = 2e-3;
     training->recipe.epoch_images = (gpu_is_slow() ? 1 : 5) * training->split.trainings;
     training->recipe.shift = 1;
 }
@@ -109,7 +109,7 @@ static void learns_as_the_cpu_does(void **state)
     moments(expected, &cpu_mean, &cpu_variance);
     print_message("accuracy %.4f (deviation %.4f), CPU %.4f (%.4f), %d seeds\n", mean, sqrt(variance), cpu_mean,
                   sqrt(cpu_variance), SEEDS);
-    assert_true(cpu_mean > 0.6); /* it learns */
+    assert_true(cpu_mean > 0.8); /* it learns */
     assert_near(mean, cpu_mean, 0, 3 * sqrt((variance + cpu_variance) / SEEDS) + 1 / (double)validations);
 }
 
