@@ -3,6 +3,8 @@
 #                            each is run on it too, as <name>_double with the label cuda, and on the CPU's backend,
 #                            as <name>_cpu with the label train (tests/support/gpu.h)
 #   test_gpu_kernel_*        the tests of tests/kernels over the kernels as nvcc compiled them
+#   test_gpu_*               those of tests/cuda that say nothing of the double, with NVIDIA's libraries instead of it:
+#                            what the double takes for their behaviour is held to them here
 add_custom_target(gpu_tests)
 
 file(GLOB _gpu_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/gpu/test_*.c)
@@ -34,4 +36,26 @@ foreach(_source IN LISTS _kernel_tests)
   add_dependencies(gpu_tests ${_name})
   add_test(NAME ${_name} COMMAND ${_name})
   set_tests_properties(${_name} PROPERTIES LABELS gpu TIMEOUT ${_timeout} SKIP_RETURN_CODE 77)
+endforeach()
+
+if(NOT TARGET nasrun_cuda)
+  return()
+endif()
+add_library(backend_gpu OBJECT ${NASRUN_CUDA_SOURCES})
+target_link_libraries(backend_gpu PRIVATE nasrun_options cuda_headers)
+file(GLOB _cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/test_*.c)
+foreach(_source IN LISTS _cuda_tests)
+  file(STRINGS ${_source} _about_the_double REGEX cudadouble LIMIT_COUNT 1)
+  if(_about_the_double)
+    continue()
+  endif()
+  get_filename_component(_name ${_source} NAME_WE)
+  string(REGEX REPLACE "^test_" "test_gpu_" _name ${_name})
+  add_executable(${_name} ${_source})
+  target_link_libraries(${_name} PRIVATE nasrun_test_support backend_gpu nasrun_kernels cuda_headers
+    ${NASRUN_CUDA_LIBRARIES})
+  add_dependencies(gpu_tests ${_name})
+  add_test(NAME ${_name} COMMAND ${_name})
+  set_tests_properties(${_name} PROPERTIES LABELS gpu TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
+    ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT}")
 endforeach()
