@@ -58,7 +58,7 @@ def pack(project, target, mnist):
         described = run("git", "-C", project, "describe", "--always", "--dirty", "--abbrev=12")
         (folder / "commit").write_text(described, encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(target, "w:xz") as archive:
+        with tarfile.open(target, "w:xz", preset=1) as archive:
             archive.add(folder, "gpu-deps")
     size = target.stat().st_size
     if size > MOST:

@@ -75,7 +75,10 @@ def starts(report):
 
 def search(report):
     found = figures(report, "search")
-    return f"`{found['configuration']}`: {found['trials']} trials in {found['seconds']} s.\n\n" if found else ""
+    if not found:
+        return ""
+    return (f"`{found['configuration']}`: {found['trials']} trials in {found['seconds']} s, in {found['idle_share']:.1%} of which no "
+            f"trial was training; best accuracy {found['best']:.4f}, hypervolume {found['hypervolume']:.4g}.\n\n")
 
 
 def stages(report):
