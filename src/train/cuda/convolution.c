@@ -51,77 +51,101 @@ static bool is_allowed(const struct convolution *convolution, cudnnStatus_t stat
 
 /* ---- what differs between the directions: the names of the calls ---- */
 
-/* Fills `list` with what the heuristics name and what is allowed, then the fixed ones; the value is how many. */
-typedef int list_candidates(const struct convolution *convolution, struct candidate list[CANDIDATES + 2]);
+/* Fills `list` with what the heuristics name and what is allowed, in their order. */
+typedef cudnnStatus_t list_candidates(const struct convolution *convolution, struct candidate list[CANDIDATES],
+                                      int *count);
 typedef cudnnStatus_t ask_workspace(const struct convolution *convolution, int algorithm, size_t *bytes);
 
-static int list_forward(const struct convolution *convolution, struct candidate list[CANDIDATES + 2])
+struct route {
+    const char *name;
+    list_candidates *list;
+    ask_workspace *ask;
+    int fixed[2], fixed_count; /* algorithms that are deterministic (cuDNN's guide, "Reproducibility") */
+};
+
+static cudnnStatus_t list_forward(const struct convolution *convolution, struct candidate list[CANDIDATES], int *count)
 {
     cudnnConvolutionFwdAlgoPerf_t named[CANDIDATES];
-    const cudnnMathType_t math = wanted_math(convolution->setup.precision);
-    int found = 0, count = 0;
-    if (cudnnGetConvolutionForwardAlgorithm_v7(convolution->lane->dnn, convolution->x, convolution->w,
-                                               convolution->forward.descriptor, convolution->y, CANDIDATES, &found,
-                                               named) != CUDNN_STATUS_SUCCESS)
-        found = 0;
-    for (int i = 0; i < found; i++)
+    int found = 0;
+    const cudnnStatus_t code = cudnnGetConvolutionForwardAlgorithm_v7(convolution->lane->dnn, convolution->x,
+                                                                      convolution->w, convolution->forward.descriptor,
+                                                                      convolution->y, CANDIDATES, &found, named);
+    for (int i = 0; code == CUDNN_STATUS_SUCCESS && i < found; i++)
         if (is_allowed(convolution, named[i].status, named[i].determinism, named[i].mathType, named[i].memory))
-            list[count++] = (struct candidate){(int)named[i].algo, named[i].mathType};
-    list[count++] = (struct candidate){CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, math};
-    list[count++] = (struct candidate){CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, math};
-    return count;
+            list[(*count)++] = (struct candidate){(int)named[i].algo, named[i].mathType};
+    return code;
 }
 
-static cudnnStatus_t forward_workspace(const struct convolution *convolution, int algorithm, size_t *bytes)
+static cudnnStatus_t ask_forward(const struct convolution *convolution, int algorithm, size_t *bytes)
 {
     return cudnnGetConvolutionForwardWorkspaceSize(convolution->lane->dnn, convolution->x, convolution->w,
                                                    convolution->forward.descriptor, convolution->y,
                                                    (cudnnConvolutionFwdAlgo_t)algorithm, bytes);
 }
 
-static int list_data(const struct convolution *convolution, struct candidate list[CANDIDATES + 2])
+static const struct route route_forward = {
+    .name = "cudnnConvolutionForward",
+    .list = list_forward,
+    .ask = ask_forward,
+    .fixed = {CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM},
+    .fixed_count = 2,
+};
+
+static cudnnStatus_t list_data(const struct convolution *convolution, struct candidate list[CANDIDATES], int *count)
 {
     cudnnConvolutionBwdDataAlgoPerf_t named[CANDIDATES];
-    int found = 0, count = 0;
-    if (cudnnGetConvolutionBackwardDataAlgorithm_v7(convolution->lane->dnn, convolution->w, convolution->y,
-                                                    convolution->data.descriptor, convolution->x, CANDIDATES, &found,
-                                                    named) != CUDNN_STATUS_SUCCESS)
-        found = 0;
-    for (int i = 0; i < found; i++)
+    int found = 0;
+    const cudnnStatus_t code = cudnnGetConvolutionBackwardDataAlgorithm_v7(convolution->lane->dnn, convolution->w,
+                                                                           convolution->y, convolution->data.descriptor,
+                                                                           convolution->x, CANDIDATES, &found, named);
+    for (int i = 0; code == CUDNN_STATUS_SUCCESS && i < found; i++)
         if (is_allowed(convolution, named[i].status, named[i].determinism, named[i].mathType, named[i].memory))
-            list[count++] = (struct candidate){(int)named[i].algo, named[i].mathType};
-    list[count++] = (struct candidate){CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, wanted_math(convolution->setup.precision)};
-    return count;
+            list[(*count)++] = (struct candidate){(int)named[i].algo, named[i].mathType};
+    return code;
 }
 
-static cudnnStatus_t data_workspace(const struct convolution *convolution, int algorithm, size_t *bytes)
+static cudnnStatus_t ask_data(const struct convolution *convolution, int algorithm, size_t *bytes)
 {
     return cudnnGetConvolutionBackwardDataWorkspaceSize(convolution->lane->dnn, convolution->w, convolution->y,
                                                         convolution->data.descriptor, convolution->x,
                                                         (cudnnConvolutionBwdDataAlgo_t)algorithm, bytes);
 }
 
-static int list_weights(const struct convolution *convolution, struct candidate list[CANDIDATES + 2])
+static const struct route route_data = {
+    .name = "cudnnConvolutionBackwardData",
+    .list = list_data,
+    .ask = ask_data,
+    .fixed = {CUDNN_CONVOLUTION_BWD_DATA_ALGO_1},
+    .fixed_count = 1,
+};
+
+static cudnnStatus_t list_weights(const struct convolution *convolution, struct candidate list[CANDIDATES], int *count)
 {
     cudnnConvolutionBwdFilterAlgoPerf_t named[CANDIDATES];
-    int found = 0, count = 0;
-    if (cudnnGetConvolutionBackwardFilterAlgorithm_v7(convolution->lane->dnn, convolution->x, convolution->y,
-                                                      convolution->weights.descriptor, convolution->w, CANDIDATES,
-                                                      &found, named) != CUDNN_STATUS_SUCCESS)
-        found = 0;
-    for (int i = 0; i < found; i++)
+    int found = 0;
+    const cudnnStatus_t code = cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+        convolution->lane->dnn, convolution->x, convolution->y, convolution->weights.descriptor, convolution->w,
+        CANDIDATES, &found, named);
+    for (int i = 0; code == CUDNN_STATUS_SUCCESS && i < found; i++)
         if (is_allowed(convolution, named[i].status, named[i].determinism, named[i].mathType, named[i].memory))
-            list[count++] = (struct candidate){(int)named[i].algo, named[i].mathType};
-    list[count++] = (struct candidate){CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, wanted_math(convolution->setup.precision)};
-    return count;
+            list[(*count)++] = (struct candidate){(int)named[i].algo, named[i].mathType};
+    return code;
 }
 
-static cudnnStatus_t weights_workspace(const struct convolution *convolution, int algorithm, size_t *bytes)
+static cudnnStatus_t ask_weights(const struct convolution *convolution, int algorithm, size_t *bytes)
 {
     return cudnnGetConvolutionBackwardFilterWorkspaceSize(convolution->lane->dnn, convolution->x, convolution->y,
                                                           convolution->weights.descriptor, convolution->w,
                                                           (cudnnConvolutionBwdFilterAlgo_t)algorithm, bytes);
 }
+
+static const struct route route_weights = {
+    .name = "cudnnConvolutionBackwardFilter",
+    .list = list_weights,
+    .ask = ask_weights,
+    .fixed = {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1},
+    .fixed_count = 1,
+};
 
 /* ---- what they share ---- */
 
@@ -158,32 +182,51 @@ static nr_status describe_direction(struct convolution *convolution, struct dire
     return NR_OK;
 }
 
-/* The workspace is asked for again although the heuristics gave one: theirs is an estimate, and the fixed algorithms
- * have none. What the library answers for the last candidate is the cause when all of them are refused. */
-static nr_status choose(struct convolution *convolution, struct direction *direction, const char *name,
-                        list_candidates *list_them, ask_workspace *ask)
+/* Codes from 2000 and 3000 on: this shape, with this algorithm and arithmetic, is not for the library. All others are
+ * failures, after which it would be wrong to go on with second best. */
+static bool is_refusal(cudnnStatus_t code)
+{
+    return code / 1000 == CUDNN_STATUS_BAD_PARAM / 1000 || code / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+}
+
+/* The first candidate that the library takes within the workspace. It is asked for that again although the heuristics
+ * said something: theirs is an estimate. What it answers for the last one is the cause when all are refused. */
+static nr_status take_first(const struct convolution *convolution, struct direction *direction,
+                            const struct route *route, const struct candidate *list, int count)
 {
     struct failure *failure = convolution->lane->failure;
-    struct candidate list[CANDIDATES + 2];
     cudnnStatus_t code = CUDNN_STATUS_SUCCESS;
     size_t bytes = 0;
-    nr_status status = describe_direction(convolution, direction);
-    if (status != NR_OK)
-        return status;
-    const int count = list_them(convolution, list);
     for (int i = 0; i < count; i++) {
         TRY_DNN(failure, cudnnSetConvolutionMathType(direction->descriptor, list[i].math));
-        code = ask(convolution, list[i].algorithm, &bytes);
+        code = route->ask(convolution, list[i].algorithm, &bytes);
         if (code == CUDNN_STATUS_SUCCESS && bytes <= convolution->lane->workspace_size) {
             direction->algorithm = list[i].algorithm;
             direction->workspace = bytes;
             return NR_OK;
         }
+        if (code != CUDNN_STATUS_SUCCESS && !is_refusal(code))
+            break;
     }
     if (code != CUDNN_STATUS_SUCCESS)
-        return failure_dnn(failure, name, code);
-    return failure_note(failure, NR_INFEASIBLE, "%s: needs %zu bytes of workspace, a lane has %zu", name, bytes,
+        return failure_dnn(failure, route->name, code);
+    return failure_note(failure, NR_INFEASIBLE, "%s: needs %zu bytes of workspace, a lane has %zu", route->name, bytes,
                         convolution->lane->workspace_size);
+}
+
+static nr_status choose(struct convolution *convolution, struct direction *direction, const struct route *route)
+{
+    struct candidate list[CANDIDATES + 2];
+    int count = 0;
+    nr_status status = describe_direction(convolution, direction);
+    if (status != NR_OK)
+        return status;
+    const cudnnStatus_t code = route->list(convolution, list, &count);
+    if (code != CUDNN_STATUS_SUCCESS && !is_refusal(code))
+        return failure_dnn(convolution->lane->failure, route->name, code);
+    for (int i = 0; i < route->fixed_count; i++)
+        list[count++] = (struct candidate){route->fixed[i], wanted_math(convolution->setup.precision)};
+    return take_first(convolution, direction, route, list, count);
 }
 
 static nr_status prepare(struct convolution *convolution)
@@ -191,12 +234,11 @@ static nr_status prepare(struct convolution *convolution)
     const struct convolution_setup *setup = &convolution->setup;
     nr_status status = describe_tensors(convolution);
     if (status == NR_OK)
-        status = choose(convolution, &convolution->forward, "cudnnConvolutionForward", list_forward, forward_workspace);
+        status = choose(convolution, &convolution->forward, &route_forward);
     if (status == NR_OK && setup->training && setup->data_gradient)
-        status = choose(convolution, &convolution->data, "cudnnConvolutionBackwardData", list_data, data_workspace);
+        status = choose(convolution, &convolution->data, &route_data);
     if (status == NR_OK && setup->training)
-        status = choose(convolution, &convolution->weights, "cudnnConvolutionBackwardFilter", list_weights,
-                        weights_workspace);
+        status = choose(convolution, &convolution->weights, &route_weights);
     return status;
 }
 

@@ -41,12 +41,11 @@ static void shorten_call(const char *call, char *out, size_t size)
         return;
     }
     static const char end[] = "...)";
-    size_t keep = size - sizeof end;
-    for (size_t i = keep; i > 0; i--)
-        if (call[i - 1] == '(' || (call[i - 1] == ' ' && i > 1 && call[i - 2] == ',')) {
+    const size_t room = size - sizeof end, name = strcspn(call, "(") + 1;
+    size_t keep = name < room ? name : room;
+    for (size_t i = keep; i <= room; i++)
+        if (call[i - 1] == ' ' && call[i - 2] == ',')
             keep = i;
-            break;
-        }
     memcpy(out, call, keep);
     memcpy(out + keep, end, sizeof end);
 }
