@@ -5,8 +5,8 @@
  * not in its stream (or capture) before the communicator says success; two ranks on one device are refused; a rank that
  * has died or aborted shows as ncclRemoteError to the others, unless NASRUN_DOUBLE_NCCL=silent, when they just wait;
  * work that waits ends when its communicator is aborted, its result worthless. */
-#include "doublework.h"
 #include "ncclmeeting.h"
+#include "runtime.h"
 
 #include <nccl.h>
 
@@ -39,6 +39,7 @@ struct membership {
     bool connected = false;
     std::function<ncclResult_t()> pending; /* the collective that waits for the connection */
     const void *running = nullptr;         /* the reduction whose turn it is */
+    int outstanding = 0;                   /* reductions that were put into a stream, not a graph, and are not over */
 
     membership(const std::string &name, int rank, int ranks) : met(name, rank, ranks, physical_device())
     {
@@ -56,7 +57,9 @@ struct reduction {
     std::shared_ptr<membership> group;
     const float *from;
     float *to;
-    size_t count, done = 0;
+    size_t count;
+    bool counted; /* as outstanding */
+    size_t done = 0;
 
     bool operator()()
     {
@@ -64,8 +67,8 @@ struct reduction {
             std::fill(to, to + count, std::nanf(""));
             return finish();
         }
-        if (group->now != phase::ready)
-            misuse("ncclAllReduce: runs after ncclCommFinalize");
+        if (group->now == phase::finished)
+            misuse("ncclAllReduce: runs after ncclCommFinalize was over");
         if (group->running && group->running != this)
             return false;
         group->running = this;
@@ -82,6 +85,7 @@ struct reduction {
     {
         done = 0;
         group->running = nullptr;
+        group->outstanding -= counted;
         return true;
     }
 };
@@ -132,8 +136,12 @@ ncclResult_t poll_pending(membership &group)
     return result;
 }
 
+/* What is on its way is brought to its end first: the device does that by itself. */
 ncclResult_t poll_end(membership &group)
 {
+    advance([&group] { return group.outstanding == 0; }, false);
+    if (group.outstanding == 0)
+        group.met.set(meeting::presence::finalized);
     if (group.polls++ < polls_needed || !group.met.all(meeting::presence::finalized))
         return group.met.anyone_gone() && !is_silent() ? ncclRemoteError : ncclInProgress;
     group.now = phase::finished;
@@ -161,8 +169,12 @@ ncclResult_t submit(const std::shared_ptr<membership> &group, const float *from,
 {
     need(from, count * sizeof *from, sizeof *from, "ncclAllReduce", "sendbuff");
     need(to, count * sizeof *to, sizeof *to, "ncclAllReduce", "recvbuff");
-    const cudaError_t error = enqueue(stream, "ncclAllReduce", reduction{group, from, to, count});
-    return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+    const bool counted = !capturing(stream);
+    const cudaError_t error = enqueue(stream, "ncclAllReduce", reduction{group, from, to, count, counted});
+    if (error != cudaSuccess)
+        return ncclUnhandledCudaError;
+    group->outstanding += counted;
+    return ncclSuccess;
 }
 
 } // namespace
@@ -260,7 +272,6 @@ ncclResult_t ncclCommFinalize(ncclComm_t handle)
     must_be_idle(handle, "ncclCommFinalize");
     handle->group->now = phase::finalising;
     handle->group->polls = 0;
-    handle->group->met.set(meeting::presence::finalized);
     return ncclInProgress;
 }
 

@@ -11,6 +11,7 @@ _Static_assert(2 * sizeof(ncclUniqueId) < INVITATION_SIZE, "an invitation is the
 
 struct collective {
     ncclComm_t communicator; /* NULL: aborted */
+    bool broken;             /* a call failed, or may still be in progress: only abort is left */
     int rank, ranks;
     double patience; /* seconds */
     struct failure *failure;
@@ -88,7 +89,7 @@ nr_status collective_join(const char *invitation, int rank, int ranks, double pa
     *collective = (struct collective){.rank = rank, .ranks = ranks, .patience = patience, .failure = failure};
     nr_status status = connect_ranks(collective, identity);
     if (status != NR_OK) {
-        collective_abort(collective);
+        collective->broken = true;
         collective_destroy(collective);
         return status;
     }
@@ -97,34 +98,44 @@ nr_status collective_join(const char *invitation, int rank, int ranks, double pa
 }
 
 /* An aborted one is refused rather than waited for. */
-static nr_status must_live(const struct collective *collective)
+static nr_status refuse_aborted(const struct collective *collective)
 {
-    if (collective->communicator)
-        return NR_OK;
     return failure_note(collective->failure, NR_DEVICE, "rank %d of %d has left its group", collective->rank,
                         collective->ranks);
 }
 
-nr_status collective_mean(struct collective *collective, float *values, int64_t count, cudaStream_t stream)
+static nr_status enqueue_mean(struct collective *collective, float *values, size_t count, cudaStream_t stream)
 {
-    nr_status status = must_live(collective);
-    if (status != NR_OK)
-        return status;
     TRY_NCCL(collective->failure,
-             ncclAllReduce(values, values, (size_t)count, ncclFloat, ncclAvg, collective->communicator, stream));
+             ncclAllReduce(values, values, count, ncclFloat, ncclAvg, collective->communicator, stream));
     return wait_for(collective, "ncclAllReduce");
 }
 
-nr_status collective_check(struct collective *collective)
+nr_status collective_mean(struct collective *collective, float *values, int64_t count, cudaStream_t stream)
+{
+    if (!collective->communicator)
+        return refuse_aborted(collective);
+    nr_status status = enqueue_mean(collective, values, (size_t)count, stream);
+    collective->broken |= status != NR_OK;
+    return status;
+}
+
+static nr_status look_for_errors(struct collective *collective)
 {
     ncclResult_t state = ncclSuccess;
-    nr_status status = must_live(collective);
-    if (status != NR_OK)
-        return status;
     TRY_NCCL(collective->failure, ncclCommGetAsyncError(collective->communicator, &state));
     if (state != ncclSuccess && state != ncclInProgress)
         return failure_nccl(collective->failure, "ncclCommGetAsyncError", state);
     return NR_OK;
+}
+
+nr_status collective_check(struct collective *collective)
+{
+    if (!collective->communicator)
+        return refuse_aborted(collective);
+    nr_status status = look_for_errors(collective);
+    collective->broken |= status != NR_OK;
+    return status;
 }
 
 void collective_abort(struct collective *collective)
@@ -134,19 +145,22 @@ void collective_abort(struct collective *collective)
     collective->communicator = NULL;
 }
 
-/* What cannot be ended in time with the other ranks is aborted. The failure is not touched: all was done. */
+/* All ranks together; false: not in time. */
+static bool finalize(struct collective *collective)
+{
+    const ncclResult_t code = ncclCommFinalize(collective->communicator);
+    return (code == ncclSuccess || code == ncclInProgress) && wait_for(collective, "ncclCommFinalize") == NR_OK;
+}
+
 void collective_destroy(struct collective *collective)
 {
+    struct failure ignored = {0}; /* all was done: what goes wrong at the end is no failure of the device's */
     if (!collective)
         return;
-    if (collective->communicator) {
-        struct failure ignored = {0};
-        ncclResult_t code = ncclCommFinalize(collective->communicator);
-        collective->failure = &ignored;
-        if ((code == ncclSuccess || code == ncclInProgress) && wait_for(collective, "ncclCommFinalize") == NR_OK)
-            ncclCommDestroy(collective->communicator);
-        else
-            collective_abort(collective);
-    }
+    collective->failure = &ignored;
+    if (collective->communicator && !collective->broken && finalize(collective))
+        ncclCommDestroy(collective->communicator);
+    else
+        collective_abort(collective);
     free(collective);
 }

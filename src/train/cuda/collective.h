@@ -20,7 +20,8 @@ nr_status collective_mean(struct collective *collective, float *values, int64_t 
                           cudaStream_t stream) NR_MUST_CHECK;
 /* Looks for errors of this or another rank; to be called while waiting. */
 nr_status collective_check(struct collective *collective) NR_MUST_CHECK;
-void collective_abort(struct collective *collective);   /* after an error or a time-out, on this rank */
-void collective_destroy(struct collective *collective); /* NULL is fine */
+void collective_abort(struct collective *collective); /* after an error or a time-out, on this rank */
+/* Waits for the other ranks to do the same, unless something failed before: then it aborts. NULL is fine. */
+void collective_destroy(struct collective *collective);
 
 #endif

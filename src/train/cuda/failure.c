@@ -43,7 +43,7 @@ static void shorten_call(const char *call, char *out, size_t size)
     static const char end[] = "...)";
     const size_t room = size - sizeof end, name = strcspn(call, "(") + 1;
     size_t keep = name < room ? name : room;
-    for (size_t i = keep; i <= room; i++)
+    for (size_t i = keep + 1; i <= room; i++)
         if (call[i - 1] == ' ' && call[i - 2] == ',')
             keep = i;
     memcpy(out, call, keep);
