@@ -189,14 +189,27 @@ static void check_results(const struct trial *trial, const struct lane *lane)
     free(d);
 }
 
+/* As product.h has it. */
+static bool is_possible(const struct product_setup *setup)
+{
+    return !(takes_mask(setup->epilogue) && setup->k == 1) &&
+           !(setup->epilogue == PRODUCT_BGRADA && setup->transpose_a);
+}
+
 static void run_and_check(struct lane *lane, struct product_setup setup, int64_t pad)
 {
     struct trial trial;
-    struct product *product;
+    struct product *product = NULL;
     trial_open(&trial, lane, setup, pad);
-    assert_ok(product_create(lane, &trial.setup, &product));
-    assert_ok(product_run(product));
-    check_results(&trial, lane);
+    if (is_possible(&setup)) {
+        assert_ok(product_create(lane, &trial.setup, &product));
+        assert_ok(product_run(product));
+        check_results(&trial, lane);
+    } else {
+        assert_int_equal(product_create(lane, &trial.setup, &product), NR_INFEASIBLE);
+        assert_null(product);
+        assert_int_equal(lane_failure.status, NR_OK);
+    }
     product_destroy(product);
     trial_close(&trial);
 }
@@ -231,7 +244,7 @@ static void test_bfloat16_and_tf32(void **state)
                               (struct product_setup){.m = shapes[shape].m,
                                                      .n = shapes[shape].n,
                                                      .k = shapes[shape].k,
-                                                     .transpose_a = shape & 1,
+                                                     .transpose_b = shape & 1,
                                                      .precision = precisions[precision],
                                                      .epilogue = epilogues[epilogue]},
                               0);

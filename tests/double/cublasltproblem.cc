@@ -92,6 +92,13 @@ bool types_are_supported(const problem &p)
     return factors && compute && p.c.type == CUDA_R_32F && p.d.type == CUDA_R_32F && vector;
 }
 
+/* What nvmath-python, NVIDIA's own wrapper, refuses before it asks. */
+bool epilogue_is_supported(const problem &p)
+{
+    const bool masks = has(p.op, DRELU), sums = has(p.op, BGRADA);
+    return !(masks && p.depth() == 1) && !(sums && p.op.transpose_a == CUBLAS_OP_T);
+}
+
 bool mask_is_possible(const problem &p)
 {
     return p.op.aux_ld % 128 == 0 && p.op.aux_ld >= static_cast<int64_t>(p.d.rows) &&
@@ -120,7 +127,7 @@ cublasStatus_t judge(const problem &p)
     if (!shape_is_possible(p.a) || !shape_is_possible(p.b) || !shape_is_possible(p.c) || !shape_is_possible(p.d) ||
         !shapes_agree(p) || (has(p.op, AUX) && !mask_is_possible(p)))
         return CUBLAS_STATUS_INVALID_VALUE;
-    return types_are_supported(p) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+    return types_are_supported(p) && epilogue_is_supported(p) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 uint64_t digest(const problem &p)

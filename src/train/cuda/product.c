@@ -150,8 +150,25 @@ static nr_status choose(struct product *product)
     return NR_OK;
 }
 
+/* Epilogues that the library does not have for all products although its guide does not say so (nvmath-python, NVIDIA's
+ * own wrapper, refuses the same): not even asked for, lest an algorithm be named that is wrong. */
+static bool is_known_to_lack(const struct product_setup *setup)
+{
+    switch (setup->epilogue) {
+    case PRODUCT_DRELU:
+    case PRODUCT_DRELU_BGRAD:
+        return setup->k == 1;
+    case PRODUCT_BGRADA:
+        return setup->transpose_a;
+    default:
+        return false;
+    }
+}
+
 static nr_status prepare(struct product *product)
 {
+    if (is_known_to_lack(&product->setup))
+        return NR_INFEASIBLE;
     nr_status status = describe(product);
     if (status == NR_OK)
         status = describe_epilogue(product);

@@ -17,9 +17,9 @@ enum product_epilogue {
     PRODUCT_BIAS,          /* D += vector[m] */
     PRODUCT_RELU_BIAS,     /* then max(0, .) */
     PRODUCT_RELU_AUX_BIAS, /* and the mask of what was above 0 */
-    PRODUCT_DRELU,         /* D where the mask is set, else 0 */
+    PRODUCT_DRELU,         /* D where the mask is set, else 0; not for k = 1 */
     PRODUCT_DRELU_BGRAD,   /* and vector[m] = its sum over n */
-    PRODUCT_BGRADA         /* vector[m] = sum of op(A) over k: beside the weights' gradient that of the bias */
+    PRODUCT_BGRADA         /* vector[m] = sum of A over k: beside the weights' gradient that of the bias; A as it is */
 };
 
 struct product_setup {
