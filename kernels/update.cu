@@ -148,7 +148,7 @@ static __device__ void step_end(const struct k_update &update, bool failed, stru
     __threadfence();
     const bool bad_gradient = atomicExch(&update.arrived[1], 0u) != 0;
     const double loss = static_cast<double>(*update.loss) * update.loss_scale;
-    update.arrived[0] = 0;
+    atomicExch(&update.arrived[0], 0u);
     state->loss_sum += loss;
     state->images += update.images;
     if (state->failed_at < 0 && (bad_gradient || !isfinite(loss)))

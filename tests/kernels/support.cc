@@ -14,6 +14,7 @@ static struct {
     char shape[200];
     int failures; /* of this case in this schedule */
     uint64_t random;
+    uint64_t fetched, fetched_first; /* digests: of this schedule, of the first */
 } running;
 
 void shape(const char *format, ...)
@@ -36,6 +37,17 @@ void failure(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* FNV-1a by words, the last one padded. */
+void remember(const void *data, size_t bytes)
+{
+    const unsigned char *from = static_cast<const unsigned char *>(data);
+    for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, from + i, bytes - i < sizeof word ? bytes - i : sizeof word);
+        running.fetched = (running.fetched ^ word) * UINT64_C(1099511628211);
+    }
+}
+
 static bool is_wanted(const char *name, int count, char **arguments)
 {
     for (int i = 1; i < count; i++)
@@ -50,9 +62,15 @@ static void run_case(const test_case *test, unsigned schedule)
     running.schedule = device_schedule(schedule);
     running.failures = 0;
     running.random = 42;
+    running.fetched = UINT64_C(14695981039346656037);
     shape("no shape");
     test->run();
     device_wait();
+    if (schedule == 0)
+        running.fetched_first = running.fetched;
+    shape("as a whole");
+    if (running.fetched != running.fetched_first)
+        failure("not the bits of the first schedule");
 }
 
 int run_cases(int count, char **arguments, const test_case *cases, size_t cases_count)

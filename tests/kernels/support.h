@@ -15,7 +15,7 @@
  *     static const test_case cases[] = {{"add", add}};
  *     TEST_MAIN(cases)
  *
- * A case runs in every schedule of the executor; alone when its name is given as an argument. Random numbers begin anew
+ * A case runs in every schedule of the executor, to the same bits; alone when its name is given as an argument. Random numbers begin anew
  * in every run of a case. Under TSan there is one schedule, and shapes are to be small where racing() is true. */
 #ifndef NASRUN_TESTS_KERNELS_SUPPORT_H
 #define NASRUN_TESTS_KERNELS_SUPPORT_H
@@ -53,6 +53,9 @@ constexpr bool racing(void)
     return false;
 #endif
 }
+
+/* What was fetched; all schedules of a case must fetch the same bits. */
+void remember(const void *data, size_t bytes);
 
 /* 0, 1, block - 1, block, block + 1, 5 block + 13 (when racing: 2 block + 13). */
 std::vector<int64_t> sizes_around(int64_t block);
@@ -129,6 +132,7 @@ template <class T> class device_array
         check_guards();
         is_input = false;
         read();
+        remember(copy.data(), bytes());
         return copy;
     }
     /* As of the last fetch(), or as made. */
