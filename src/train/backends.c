@@ -11,6 +11,7 @@
 typedef const struct backend *backend_entry(void);
 
 static const char module_name[] = "libnasrun-cuda.so", entry_name[] = "nasrun_cuda_backend";
+static const char missing[] = NASRUN_CUDA_MISSING; /* what the build lacked for the module; empty: it was made */
 static const char *const module_places[] = {"", "../lib/nasrun/"}; /* from the program's folder: built, installed */
 
 /* Appends the module's path if it is there. */
@@ -61,8 +62,10 @@ bool backend_find_cuda(struct text *module, struct text *problem)
         text_append(problem, "no NVIDIA driver: libcuda.so.1 was not found");
         return false;
     }
-    if (!found)
-        text_format(problem, "built without CUDA: there is no %s beside the program or in ../lib/nasrun", module_name);
+    if (!found && *missing)
+        text_format(problem, "built without CUDA, missing then: %s", missing);
+    else if (!found)
+        text_format(problem, "there is no %s beside the program or in ../lib/nasrun", module_name);
     return found;
 }
 

@@ -6,12 +6,14 @@
 # folders, or from Python wheels that bring versioned libraries only (libcudnn.so.9). Sets
 #   NASRUN_HAVE_CUDA_HEADERS  the target cuda_headers exists: what the tests of the CUDA code need (no nvcc, no library)
 #   NASRUN_HAVE_CUDA_MODULE   the target nasrun_cuda exists, and nasrun_kernels: the kernels as nvcc compiled them
+#   NASRUN_CUDA_MISSING       why there is none; the program repeats it (src/train/backends.c)
 #   NASRUN_CUDA_SOURCES, NASRUN_KERNEL_SOURCES, NASRUN_CUDA_LIBRARIES
 set(NASRUN_CUDA AUTO CACHE STRING "The CUDA backend: AUTO where all it needs is found, ON, OFF (nor its tests)")
 set_property(CACHE NASRUN_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(NASRUN_CUDA_ROOTS "$ENV{NASRUN_CUDA_ROOTS}" CACHE STRING "Folders with bin, include, lib in which to look for CUDA, cuDNN, NCCL first")
 set(NASRUN_CUDA_ARCHITECTURES "$ENV{NASRUN_CUDA_ARCHITECTURES}" CACHE STRING
   "Compute capabilities to compile for, \"80;90\"; empty: all that are supported. The newest is added as PTX")
+set(NASRUN_CUDA_MISSING "")
 set(NASRUN_HAVE_CUDA_HEADERS OFF)
 set(NASRUN_HAVE_CUDA_MODULE OFF)
 file(GLOB NASRUN_CUDA_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/train/cuda/*.c)
@@ -183,6 +185,7 @@ endfunction()
 
 if(NASRUN_CUDA STREQUAL OFF OR NASRUN_SANITIZE)
   message(STATUS "CUDA: off") # under sanitizers too: the tests of the CUDA code bring their own
+  set(NASRUN_CUDA_MISSING "NASRUN_CUDA was OFF")
   return()
 endif()
 
@@ -220,6 +223,7 @@ endif()
 
 if(_missing)
   string(REPLACE ";" ", " _missing "${_missing}")
+  set(NASRUN_CUDA_MISSING "${_missing}")
   if(NASRUN_CUDA STREQUAL ON)
     message(FATAL_ERROR "CUDA: missing: ${_missing}. NASRUN_CUDA_ROOTS may name the folders; NASRUN_CUDA=OFF builds without")
   endif()
