@@ -39,8 +39,8 @@ class Network:
             modules += new
         return initialised(nn.Sequential(*modules)).to(memory_format=torch.channels_last)
 
-    def optimizer(self, module):
-        return torch.optim.Adam(module.parameters(), lr=self.learning_rate, fused=True)
+    def optimizer(self, module, **options):
+        return torch.optim.Adam(module.parameters(), lr=self.learning_rate, fused=True, **options)
 
 
 def read_ini(path):
