@@ -4,47 +4,9 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/rng.h"
 #include "store/store.h"
-
-static void pause_ms(uint32_t milliseconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000},
-              NULL);
-}
-
-struct sought {
-    int64_t attempt;
-    bool found;
-};
-
-static nr_status find_running(void *context, const struct store_trial *trial)
-{
-    struct sought *sought = context;
-    sought->found |= trial->status == TRIAL_RUNNING && trial->attempt >= sought->attempt;
-    return NR_OK;
-}
-
-/* Waits, however slow the machine, until a worker has a trial, at its given attempt or a later one; false when the
- * driver ended before. */
-static bool wait_for_training(pid_t driver, const char *folder, int64_t attempt)
-{
-    struct sought sought = {.attempt = attempt};
-    char *path = file_join(folder, "runs/small/study.db");
-    while (!sought.found && !searching_has_ended(driver)) {
-        struct store *store;
-        pause_ms(3);
-        if (store_open(path, true, NULL, &store) != NR_OK)
-            continue;                      /* not made yet */
-        if (store_holder(store) == driver) /* not what a killed one left */
-            (void)!store_trials(store, find_running, &sought);
-        store_close(store);
-    }
-    free(path);
-    return sought.found;
-}
 
 /* trials.csv of a run that nobody disturbed. */
 static char *undisturbed(void)
@@ -101,8 +63,8 @@ static void killed_drivers(void **state)
         pid_t process = searching_start(folder, "small.ini --quiet");
         if (attempt < 12) {
             if (attempt % 2) /* starting can take longer than any pause */
-                (void)wait_for_training(process, folder, 1);
-            pause_ms(30 + rng_below(&rng, 400));
+                (void)searching_wait_for_training(process, folder, 1);
+            searching_pause(30 + rng_below(&rng, 400));
             kills += kill(process, SIGKILL) == 0;
         }
         status = searching_wait(process);
@@ -126,7 +88,7 @@ static void interrupts(void **state)
     int status = 130, interrupted = 0;
     while (status != 0 || interrupted == 0) { /* again where one got through before the signal */
         pid_t process = searching_start(folder, interrupted ? "small.ini --quiet" : "small.ini --quiet --fresh");
-        if (interrupted < 4 && wait_for_training(process, folder, 1))
+        if (interrupted < 4 && searching_wait_for_training(process, folder, 1))
             kill(-process, SIGINT); /* as the terminal does: the whole group */
         status = searching_wait(process);
         assert_true(status == 0 || status == 130);
@@ -169,8 +131,8 @@ static void killed_workers(void **state)
     snprintf(folder, sizeof folder, "%s", searching_folder("workers"));
     for (bool killed = false; !killed;) { /* again where the search was over before the kill */
         pid_t driver = searching_start(folder, "small.ini --quiet --fresh");
-        for (int attempt = 1; attempt <= 2 && wait_for_training(driver, folder, attempt); attempt++) {
-            pause_ms(20); /* some steps */
+        for (int attempt = 1; attempt <= 2 && searching_wait_for_training(driver, folder, attempt); attempt++) {
+            searching_pause(20); /* some steps */
             signal_child(driver, SIGKILL);
         }
         assert_int_equal(searching_wait(driver), 0);
@@ -197,7 +159,7 @@ static void signals(void **state)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         int how;
         pid_t driver = searching_start(folder, "small.ini --quiet --set study.trials=5000");
-        assert_true(wait_for_training(driver, folder, 1));
+        assert_true(searching_wait_for_training(driver, folder, 1));
         kill(driver, numbers[i]);
         assert_int_equal(waitpid(driver, &how, 0), driver);
         assert_true(WIFEXITED(how));
@@ -218,7 +180,7 @@ static void interrupted_worker(void **state)
     snprintf(folder, sizeof folder, "%s", searching_folder("signalled"));
     for (bool signalled = false; !signalled;) { /* again where the search was over before the signal */
         pid_t driver = searching_start(folder, "small.ini --quiet --fresh");
-        if (wait_for_training(driver, folder, 1))
+        if (searching_wait_for_training(driver, folder, 1))
             signal_child(driver, SIGINT);
         assert_int_equal(searching_wait(driver), 0);
         char *got = searching_read(folder, "runs/small/trials.csv");
@@ -241,7 +203,7 @@ static void a_trial_that_kills_its_workers(void **state)
     for (int kills = 0; kills < 3;) { /* again where the first was over before the third kill */
         pid_t driver = searching_start(folder, "small.ini --fresh --set study.trials=2 "
                                                "--set data.epoch_images=150000");
-        for (kills = 0; kills < 3 && wait_for_training(driver, folder, kills + 1);)
+        for (kills = 0; kills < 3 && searching_wait_for_training(driver, folder, kills + 1);)
             kills += signal_child(driver, SIGKILL);
         assert_int_equal(searching_wait(driver), 0);
     }

@@ -8,10 +8,12 @@
 #include <signal.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "store/store.h"
 
 /* One worker: then the order of events, and with it every suggestion, is the same in every run. */
 static const char searching_configuration[] = "[study]\nname = small\ntrials = 7\nseed = 5\n"
@@ -90,6 +92,43 @@ static inline char *searching_read(const char *folder, const char *name)
     assert_ok(file_read(path, NULL, &content, NULL));
     free(path);
     return content;
+}
+
+static inline void searching_pause(uint32_t milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000},
+              NULL);
+}
+
+struct searching_sought {
+    int64_t attempt;
+    bool found;
+};
+
+static inline nr_status searching_find_running(void *context, const struct store_trial *trial)
+{
+    struct searching_sought *sought = context;
+    sought->found |= trial->status == TRIAL_RUNNING && trial->attempt >= sought->attempt;
+    return NR_OK;
+}
+
+/* Waits, however slow the machine, until a worker has a trial, at its given attempt or a later one; false when the
+ * driver ended before. */
+static inline bool searching_wait_for_training(pid_t driver, const char *folder, int64_t attempt)
+{
+    struct searching_sought sought = {.attempt = attempt};
+    char *path = file_join(folder, "runs/small/study.db");
+    while (!sought.found && !searching_has_ended(driver)) {
+        struct store *store;
+        searching_pause(3);
+        if (store_open(path, true, NULL, &store) != NR_OK)
+            continue;                      /* not made yet */
+        if (store_holder(store) == driver) /* not what a killed one left */
+            (void)!store_trials(store, searching_find_running, &sought);
+        store_close(store);
+    }
+    free(path);
+    return sought.found;
 }
 
 #endif
