@@ -3,7 +3,7 @@
 #                            each is run on it too, as <name>_double with the label cuda, and on the CPU's backend,
 #                            as <name>_cpu with the label train (tests/support/gpu.h)
 #   test_gpu_kernel_*        the tests of tests/kernels over the kernels as nvcc compiled them
-#   test_gpu_*               those of tests/cuda that say nothing of the double, with NVIDIA's libraries instead of it:
+#   test_gpu_cuda_*          those of tests/cuda that say nothing of the double, with NVIDIA's libraries instead of it:
 #                            what the double takes for their behaviour is held to them here
 add_custom_target(gpu_tests)
 
@@ -41,8 +41,9 @@ endforeach()
 if(NOT TARGET nasrun_cuda)
   return()
 endif()
-add_library(backend_gpu OBJECT ${NASRUN_CUDA_SOURCES})
+add_library(backend_gpu OBJECT ${NASRUN_CUDA_SOURCES} gpu/no_double.c)
 target_link_libraries(backend_gpu PRIVATE nasrun_options cuda_headers)
+target_include_directories(backend_gpu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 file(GLOB _cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/test_*.c)
 foreach(_source IN LISTS _cuda_tests)
   file(STRINGS ${_source} _about_the_double REGEX cudadouble LIMIT_COUNT 1)
@@ -50,7 +51,7 @@ foreach(_source IN LISTS _cuda_tests)
     continue()
   endif()
   get_filename_component(_name ${_source} NAME_WE)
-  string(REGEX REPLACE "^test_" "test_gpu_" _name ${_name})
+  string(REGEX REPLACE "^test_" "test_gpu_cuda_" _name ${_name})
   add_executable(${_name} ${_source})
   target_link_libraries(${_name} PRIVATE nasrun_test_support backend_gpu nasrun_kernels cuda_headers
     ${NASRUN_CUDA_LIBRARIES})
