@@ -45,16 +45,17 @@ def figures(report, stage):
 
 def training(report):
     rows = []
-    torch = {row["network"]: row["seconds_per_epoch"] for row in figures(report, "pytorch") or []}
+    torch = {(row["network"], row["variant"]): row["seconds_per_epoch"] for row in figures(report, "pytorch") or []}
     for row in figures(report, "bench") or []:
-        ours, theirs = row["seconds_per_epoch"], torch.get(row["network"])
+        ours, theirs, graph = row["seconds_per_epoch"], *(torch.get((row["network"], v)) for v in ("eager", "graph"))
         plain = row["lanes"] == 1 and row["precision"] == "float32"
         goal = GOALS.get((row["network"], row["lanes"])) if row["precision"] == "float32" else None
         rows.append([row["network"], row["batch"], row["lanes"], row["precision"], milliseconds(ours), milliseconds(goal),
-                     milliseconds(theirs) if plain else None, theirs / ours if plain and theirs else None,
+                     milliseconds(theirs) if plain else None, milliseconds(graph) if plain else None,
+                     theirs / ours if plain and theirs else None,
                      percent(row.get("launch_share")), percent(row.get("share_of_peak")), memory(row)])
-    return table(["network", "batch", "lanes", "precision", "ms/epoch per trial", "goal", "PyTorch ms", "times faster",
-                  "launch limit", "peak", "memory taken / planned"], rows)
+    return table(["network", "batch", "lanes", "precision", "ms/epoch per trial", "goal", "PyTorch ms", "as a graph",
+                  "times faster", "launch limit", "peak", "memory taken / planned"], rows)
 
 
 def memory(row):
