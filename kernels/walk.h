@@ -28,8 +28,8 @@ template <class type> static inline bool aligned_for(const void *address)
     return reinterpret_cast<uintptr_t>(address) % alignof(type) == 0;
 }
 
-/* A divisor of at least 1. Dividends below 2^31 take a multiplication and a shift (Granlund and Montgomery 1994, figure
- * 4.1), larger ones the 64-bit division, which costs about a hundred instructions. */
+/* A divisor; 0 only where there is nothing to divide. Dividends below 2^31 take a multiplication and a shift (Granlund
+ * and Montgomery 1994, figure 4.1), larger ones the 64-bit division, which costs about a hundred instructions. */
 struct divisor {
     int64_t value;
     uint32_t factor, shift;
@@ -38,7 +38,7 @@ struct divisor {
 static inline struct divisor divisor_of(int64_t value)
 {
     struct divisor d = {value, 0, 0};
-    if (value > INT32_MAX)
+    if (value < 1 || value > INT32_MAX)
         return d;
     while (INT64_C(1) << d.shift < value)
         d.shift++;
