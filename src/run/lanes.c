@@ -29,7 +29,7 @@ struct lanes {
     struct entrant *first;
     bool lost;
     int64_t failed_trial;
-    char cause[320];
+    char cause[sizeof((struct trial_result *)0)->cause];
 };
 
 static void entrant_destroy(struct entrant *entrant)
@@ -154,7 +154,7 @@ static void lose(struct entrant *entrant)
     struct lanes *lanes = entrant->lanes;
     lanes->lost = true;
     lanes->failed_trial = entrant->told.trial;
-    snprintf(lanes->cause, sizeof lanes->cause, "trial %" PRId64 ": %s", entrant->told.trial, entrant->result.cause);
+    memcpy(lanes->cause, entrant->result.cause, sizeof lanes->cause);
 }
 
 /* A trial that has stopped by itself: it failed, or it is done. `others` were training beside it. */

@@ -47,7 +47,7 @@ enum lanes_turn {
     LANES_WORKED,
     LANES_WAIT, /* the device is busy: look again in a moment */
     LANES_EMPTY,
-    LANES_LOST /* the device has failed; lanes_cause() says with which trial, step and call */
+    LANES_LOST /* the device has failed; lanes_cause() says in which step and call */
 };
 
 nr_status lanes_create(const struct lanes_setup *setup, struct lanes **out) NR_MUST_CHECK;
@@ -56,7 +56,7 @@ nr_status lanes_take(struct lanes *lanes, const struct lanes_trial *trial) NR_MU
 enum lanes_turn lanes_advance(struct lanes *lanes);
 /* Ends every trial with NR_INTERRUPTED, at once. */
 void lanes_stop(struct lanes *lanes);
-/* Of LANES_LOST: the trial that the failure came with, and the sentence. */
+/* Of LANES_LOST: the trial that the failure came with, and what happened. */
 int64_t lanes_failed_trial(const struct lanes *lanes);
 const char *lanes_cause(const struct lanes *lanes);
 /* NULL is fine. After LANES_LOST the trainers are left as they are: calls to a lost device may never return. */

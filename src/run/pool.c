@@ -14,8 +14,9 @@
 #include "base/memory.h"
 #include "run/process.h"
 
-/* One trial that always kills its worker costs three workers: two such trials in a row are no reason to give up. */
-enum { MOST_STARTS_WITHOUT_WORK = 3, MOST_LOSSES = 10, PATIENCE_MS = 5000, BURIAL_MS = 500 };
+/* A trial that always kills its worker costs three of them; a GPU that loses more before any epoch is finished is
+ * broken itself. A CPU is not. */
+enum { MOST_STARTS_WITHOUT_WORK = 3, MOST_LOSSES = 5, PATIENCE_MS = 5000, BURIAL_MS = 500 };
 
 int64_t pool_automatic_size(void)
 {
@@ -97,7 +98,7 @@ static nr_status start(struct pool *pool, struct pool_worker *worker)
                   setup->log_path);
         return NR_DEVICE;
     }
-    if (leader_of(worker)->losses >= MOST_LOSSES) {
+    if (worker->gpu && leader_of(worker)->losses >= MOST_LOSSES) {
         log_error(setup->log, "%s was lost %d times without finishing an epoch; see %s", who, leader_of(worker)->losses,
                   setup->log_path);
         return NR_DEVICE;
@@ -330,7 +331,7 @@ static void kill_silent(struct pool *pool)
         if (!worker->gpu || worker->state == WORKER_ABSENT || worker->state == WORKER_MET || idle ||
             now - worker->heard < pool->setup.patience)
             continue;
-        snprintf(worker->reason, sizeof worker->reason, "it said nothing for %.0f s", now - worker->heard);
+        snprintf(worker->reason, sizeof worker->reason, "said nothing for %.0f s and was killed", now - worker->heard);
         kill(worker->process, SIGKILL);
         worker->heard = now;
     }

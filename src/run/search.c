@@ -76,8 +76,10 @@ static nr_status on_message(void *context, struct pool_worker *worker, const jso
 static nr_status on_gone(void *context, const struct pool_loss *loss)
 {
     struct search *search = context;
-    if (!search->stopping)
-        log_warning(search->log, "%s %s%s", loss->who, loss->failed_trial ? "was lost with " : "", loss->how);
+    if (!search->stopping && loss->failed_trial)
+        log_warning(search->log, "%s was lost with trial %" PRId64 ": %s", loss->who, loss->failed_trial, loss->how);
+    else if (!search->stopping)
+        log_warning(search->log, "%s %s", loss->who, loss->how);
     return search_on_lost(search, loss);
 }
 

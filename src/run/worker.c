@@ -254,10 +254,10 @@ static enum lanes_turn train(struct worker *worker)
 static nr_status tell_of_loss(struct worker *worker)
 {
     const char *cause = lanes_cause(worker->lanes);
+    int64_t trial = lanes_failed_trial(worker->lanes);
     worker->lost = true;
-    log_error(worker->log, "%s", cause);
-    tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)lanes_failed_trial(worker->lanes),
-                           "text", cause));
+    log_error(worker->log, "trial %lld: %s", (long long)trial, cause);
+    tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)trial, "text", cause));
     return NR_DEVICE;
 }
 

@@ -1,4 +1,4 @@
-# Modules and libraries for test_backends and test_probe, in $NASRUN_MODULES.
+# Modules and libraries for tests of whatever loads a backend, in $NASRUN_MODULES.
 set(NASRUN_MODULES ${CMAKE_BINARY_DIR}/test-modules)
 set(_here ${CMAKE_CURRENT_LIST_DIR})
 
@@ -17,6 +17,7 @@ set_target_properties(part_cudnn PROPERTIES OUTPUT_NAME cudnn SOVERSION 9
   LIBRARY_OUTPUT_DIRECTORY ${NASRUN_MODULES}/incomplete)
 
 nasrun_test_module(two_devices two_devices nasrun_train)
+nasrun_test_module(fake_gpus fake_gpus nasrun_train)
 nasrun_test_module(other_build other_build)
 nasrun_test_module(aborts aborts)
 nasrun_test_module(no_backend part)
