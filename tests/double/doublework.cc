@@ -49,7 +49,7 @@ void known(const void *object, const char *kind, const char *call)
     if (it == objects().end())
         misuse("%s: %p is no live %s", call, object, kind);
     if (strcmp(it->second, kind) != 0)
-        misuse("%s: %p is a %s, not a %s", call, object, it->second, kind);
+        misuse("%s: %p is no %s but another object: %s", call, object, kind, it->second);
 }
 
 void died(const void *object, const char *kind, const char *call)

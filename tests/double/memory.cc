@@ -259,9 +259,9 @@ cudaError_t cudaFree(void *p)
     return lost();
 }
 
-cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
+static cudaError_t allocate_pinned(const char *call, void **out, size_t bytes)
 {
-    const cudaError_t error = enter_unsafe("cudaHostAlloc", cudaErrorMemoryAllocation);
+    const cudaError_t error = enter_unsafe(call, cudaErrorMemoryAllocation);
     if (error != cudaSuccess)
         return error;
     char *memory = static_cast<char *>(malloc(bytes > 0 ? bytes : 1));
@@ -275,7 +275,14 @@ cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
 
 cudaError_t cudaMallocHost(void **out, size_t bytes)
 {
-    return cudaHostAlloc(out, bytes, cudaHostAllocDefault);
+    return allocate_pinned("cudaMallocHost", out, bytes);
+}
+
+cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags)
+{
+    if (flags != cudaHostAllocDefault)
+        misuse("cudaHostAlloc: flags %u are not in the double", flags);
+    return allocate_pinned("cudaHostAlloc", out, bytes);
 }
 
 cudaError_t cudaFreeHost(void *p)
