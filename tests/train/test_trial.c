@@ -21,10 +21,16 @@ struct device {
     int64_t fail_at; /* step, -1: never */
     nr_status failure;
     double loss; /* of every image, added to the trainer's own */
+    int polls;   /* that a portion takes; 0: submit() does it all and is busy for one poll, -1: no portion ever ends */
+    int in_flight, most_in_flight;
+    int ranks; /* expected of the trainer's setup */
+    int created;
 };
 
 struct trainer {
     struct device *device;
+    int64_t portion[8]; /* in flight, where portions take their time */
+    int polled;
     const struct plan *plan;
     struct trial_state state;
     struct progress progress;
@@ -39,7 +45,8 @@ static nr_status fake_create(struct device *device, struct images *images, const
     trainer->plan = setup->plan;
     assert_ok(trial_state_create(setup->plan, recipe_optimizer_slots(setup->recipe), &trainer->state));
     trial_state_initialise(&trainer->state, setup->plan, setup->recipe, setup->seed, setup->trial);
-    assert_int_equal(setup->ranks, 1);
+    assert_int_equal(setup->ranks, device->ranks ? device->ranks : 1);
+    device->created++;
     *out = trainer;
     return NR_OK;
 }
@@ -69,9 +76,8 @@ static void fake_step(struct trainer *trainer)
     trainer->device->steps++;
 }
 
-static nr_status fake_submit(struct trainer *trainer, int64_t steps)
+static void do_steps(struct trainer *trainer, int64_t steps)
 {
-    trainer->device->portions++;
     for (int64_t i = 0; i < steps && trainer->progress.status == NR_OK; i++) {
         if (trainer->state.step == trainer->device->fail_at) {
             trainer->progress.status = trainer->device->failure;
@@ -80,12 +86,34 @@ static nr_status fake_submit(struct trainer *trainer, int64_t steps)
         }
         fake_step(trainer);
     }
-    trainer->progress.busy = true; /* for one poll */
+}
+
+static nr_status fake_submit(struct trainer *trainer, int64_t steps)
+{
+    struct device *device = trainer->device;
+    device->portions++;
+    if (device->polls) {
+        trainer->portion[device->in_flight++] = steps;
+        if (device->in_flight > device->most_in_flight)
+            device->most_in_flight = device->in_flight;
+    } else {
+        do_steps(trainer, steps);
+    }
+    trainer->progress.busy = true; /* for one poll at least */
     return NR_OK;
 }
 
 static void fake_poll(struct trainer *trainer, struct progress *out)
 {
+    struct device *device = trainer->device;
+    if (device->in_flight && ++trainer->polled == device->polls) {
+        trainer->polled = 0;
+        do_steps(trainer, trainer->portion[0]);
+        memmove(trainer->portion, trainer->portion + 1, sizeof trainer->portion - sizeof *trainer->portion);
+        device->in_flight--;
+    }
+    if (device->polls)
+        trainer->progress.busy = device->in_flight > 0;
     *out = trainer->progress;
     trainer->progress.busy = false;
 }
@@ -150,6 +178,8 @@ struct scene {
     struct epoch_metrics seen[64];
     size_t seen_count;
     int64_t stop_after_epoch; /* on_epoch says no; -1: never */
+    int64_t started_from;     /* what on_start was told */
+    bool refuse_start;        /* what it says */
 };
 
 static bool on_epoch(void *context, const struct epoch_metrics *metrics)
@@ -449,6 +479,82 @@ static void a_checkpoint_that_cannot_be_written_ends_it(void **state)
     test_log_has(scene->log, "/nonexistent/folder/trial.safetensors: cannot be written");
 }
 
+/* A device that takes its time is given the next portion before it is done with the last, never a third, and not the
+ * next epoch's before this one is measured; what comes out is the same. */
+static void keeps_two_portions_in_flight(void **state)
+{
+    struct scene *scene = *state;
+    struct trial_result whole, result;
+    float *expected = undisturbed(scene, &whole);
+    for (int polls = 2; polls < 5; polls++) {
+        scene_reset(scene);
+        scene->device.polls = polls;
+        assert_ok(trial_run(&scene->setup, scene->log, &result));
+        assert_int_equal(result.status, NR_OK);
+        assert_int_equal(scene->device.most_in_flight, 2);
+        assert_same_metrics(&result.last, &whole.last);
+        float *weights = final_weights(scene);
+        assert_memory_equal(weights, expected, (size_t)scene->plan->parameters * sizeof *weights);
+        free(weights);
+        unlink(scene->path);
+    }
+    free(expected);
+}
+
+static void gives_up_a_device_that_hangs(void **state)
+{
+    struct scene *scene = *state;
+    struct trial_result result;
+    scene->device.polls = -1;
+    scene->setup.patience = 0.02;
+    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    assert_int_equal(result.status, NR_DEVICE);
+    assert_string_equal(result.cause, "no step finished for 0 s after step 0 (epoch 1)");
+}
+
+static bool note_start(void *context, int64_t epochs)
+{
+    struct scene *scene = context;
+    assert_int_equal(scene->device.created, 0);
+    scene->started_from = epochs;
+    return !scene->refuse_start;
+}
+
+/* Rank 0 tells where it starts from, before its trainer is made; the others start there or not at all, and write
+ * nothing. */
+static void ranks_agree_on_the_start(void **state)
+{
+    struct scene *scene = *state;
+    struct trial_result result;
+    scene->stop_after_epoch = 2;
+    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    scene_reset(scene);
+    scene->setup.on_start = note_start;
+    scene->refuse_start = true;
+    assert_int_equal(trial_run(&scene->setup, scene->log, &result), NR_INTERRUPTED);
+    assert_int_equal(result.status, NR_INTERRUPTED);
+    assert_int_equal(scene->started_from, 2);
+    assert_int_equal(scene->device.created, 0);
+    scene->setup.on_start = NULL;
+    scene->setup.rank = 1;
+    scene->setup.ranks = scene->device.ranks = 2;
+    scene->setup.follows = true;
+    scene->setup.from = 3;
+    assert_int_equal(trial_run(&scene->setup, scene->log, &result), NR_IO);
+    assert_string_equal(result.cause, "rank 1 finds a checkpoint of 2 epochs where rank 0 has one of 3");
+    scene->setup.from = 2;
+    char *before, *after;
+    size_t length;
+    assert_ok(file_read(scene->path, NULL, &before, &length));
+    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    assert_int_equal(result.epochs, EPOCHS);
+    assert_int_equal(scene->device.steps, (EPOCHS - 2) * STEPS_PER_EPOCH);
+    assert_ok(file_read(scene->path, NULL, &after, NULL));
+    assert_memory_equal(after, before, length);
+    free(after);
+    free(before);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 static const struct CMUnitTest cases[] = {
     CASE(runs_all_epochs),
@@ -462,5 +568,8 @@ static const struct CMUnitTest cases[] = {
     CASE(a_huge_loss_is_a_divergence),
     CASE(starts_anew_without_a_usable_checkpoint),
     CASE(a_checkpoint_that_cannot_be_written_ends_it),
+    CASE(keeps_two_portions_in_flight),
+    CASE(gives_up_a_device_that_hangs),
+    CASE(ranks_agree_on_the_start),
 };
 TEST_MAIN(cases)
