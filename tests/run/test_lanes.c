@@ -3,7 +3,7 @@
  * in which trials end. */
 #include "support/gpus.h"
 
-#include "store/store.h"
+#include <time.h>
 
 /* What one lane makes of it, computed once: the CPU backend's own bits. */
 static const char *expected(void)
@@ -176,6 +176,70 @@ static void hangs(void **state)
     gpus_expect_logged("hung", "the worker on device 0 (Fake 0) said nothing for 1 s and was killed");
 }
 
+static void pause_ms(long milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
+}
+
+/* kill -9 of the driver again and again, while each of its two workers trains up to four trials. */
+static void killed_drivers(void **state)
+{
+    (void)state;
+    char folder[512], arguments[256];
+    pretend("2");
+    snprintf(folder, sizeof folder, "%s", searching_folder("killed"));
+    snprintf(arguments, sizeof arguments, "%s --set run.lanes=4", gpus_search_base);
+    int status = 137;
+    for (int run = 0; status == 137; run++) {
+        pid_t driver = searching_start(folder, arguments);
+        if (run < 6) {
+            pause_ms(120 + 40 * run);
+            kill(driver, SIGKILL);
+        }
+        status = searching_wait(driver);
+    }
+    assert_int_equal(status, 0);
+    char *trials = searching_read(folder, "runs/small/trials.csv");
+    assert_string_equal(trials, expected());
+    free(trials);
+}
+
+/* A worker that dies without a word takes up to four trials along: each goes on from its checkpoint. */
+static void killed_workers(void **state)
+{
+    (void)state;
+    pretend("1");
+    gpus_plant_once(test_folder(), "kill", 3, 450, 0);
+    expect_same("murdered", "--set run.lanes=4");
+    gpus_expect_logged("murdered", "the worker on device 0 (Fake 0) killed by signal 9 (Killed)");
+    gpus_expect_logged("murdered",
+                       "trial 3: its worker was lost: killed by signal 9 (Killed); it goes on from its last "
+                       "checkpoint");
+}
+
+/* An interrupt stops every lane of every worker. */
+static void interrupts(void **state)
+{
+    (void)state;
+    char folder[512], arguments[256];
+    pretend("2");
+    snprintf(folder, sizeof folder, "%s", searching_folder("interrupted"));
+    snprintf(arguments, sizeof arguments, "%s --set run.lanes=4", gpus_search_base);
+    int status = 130;
+    for (int run = 0; status == 130; run++) {
+        pid_t driver = searching_start(folder, arguments);
+        if (run < 4) {
+            pause_ms(120 + 60 * run);
+            kill(-driver, SIGINT);
+        }
+        status = searching_wait(driver);
+    }
+    assert_int_equal(status, 0);
+    char *trials = searching_read(folder, "runs/small/trials.csv");
+    assert_string_equal(trials, expected());
+    free(trials);
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
@@ -187,6 +251,9 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_trial_that_always_fails),
         cmocka_unit_test(a_broken_device),
         cmocka_unit_test(hangs),
+        cmocka_unit_test(killed_drivers),
+        cmocka_unit_test(killed_workers),
+        cmocka_unit_test(interrupts),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
