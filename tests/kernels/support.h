@@ -15,8 +15,9 @@
  *     static const test_case cases[] = {{"add", add}};
  *     TEST_MAIN(cases)
  *
- * A case runs in every schedule of the executor, to the same bits; alone when its name is given as an argument. Random numbers begin anew
- * in every run of a case. Under TSan there is one schedule, and shapes are to be small where racing() is true. */
+ * A case runs in every schedule of the executor, to the same bits; alone when its name is given as an argument. Random
+ * numbers begin anew in every run of a case. Under TSan there is one schedule, and shapes are to be small where
+ * racing() is true. */
 #ifndef NASRUN_TESTS_KERNELS_SUPPORT_H
 #define NASRUN_TESTS_KERNELS_SUPPORT_H
 
