@@ -92,6 +92,8 @@ static fiber *fiber_of(thread *thread)
             continue;
         first = first ? first : t;
         waiting++;
+        if (t->state == state::in_warp)
+            warp_is_complete(t); /* which may know better */
     }
     fail("stuck: %u of %u threads wait, the first is thread %u at %s:%d (%s, mask %08x); %u have ended", waiting,
          current.count, first->rank, first->file, first->line,
@@ -146,6 +148,7 @@ void block_run(void)
         t->rank = i;
         t->state = state::fresh;
         t->own = nullptr;
+        current.in_warp[i / 32] = 0;
         t->race = race_thread(i, current.odd);
         queue_push(i);
     }

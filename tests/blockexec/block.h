@@ -30,6 +30,7 @@ struct block {
     unsigned count;
     unsigned queue[MOST_THREADS], head, queued; /* a ring of those that are fresh or ready */
     unsigned waiting, ended;                    /* in the block's barrier; for good */
+    unsigned in_warp[MOST_THREADS / 32];        /* bits: the lanes of a warp that wait in one of its collectives */
     bool odd;                                   /* of two that follow each other, one is */
     void *outer_race;
     bx_schedule schedule;
@@ -55,6 +56,9 @@ void block_join(void);
 void block_wake(thread *thread);
 /* Lets others run; comes back when this thread is woken and its turn comes. */
 void block_wait(void);
+
+/* Of a thread that waits in a collective of its warp: whether it can go on; fails with the reason if it never can. */
+bool warp_is_complete(const thread *thread);
 
 /* Shared memory: of a launch; of each of its blocks. */
 void shared_open(size_t dynamic_bytes);

@@ -16,7 +16,7 @@ static struct {
 
 static bool same_place(const thread *a, const thread *b)
 {
-    return a->op == b->op && a->line == b->line && !strcmp(a->file, b->file);
+    return a->op == b->op && a->line == b->line && (a->file == b->file || !strcmp(a->file, b->file));
 }
 
 static void complete_block(thread *last)
@@ -64,6 +64,7 @@ static void complete_warp(thread *warp, unsigned mask)
     for (unsigned lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1))
             continue;
+        current.in_warp[warp->rank / 32] &= ~(1u << lane);
         warp[lane].result = warp[lane].op == BX_BALLOT ? ballot : received(warp, static_cast<int>(lane), mask);
         block_wake(&warp[lane]);
     }
@@ -71,8 +72,9 @@ static void complete_warp(thread *warp, unsigned mask)
 
 /* Whether all lanes of t's mask wait as t does; fails where they never can. A lane that waits for others, t not among
  * them, may come later: a warp may split and meet again. */
-static bool warp_is_complete(const thread *t, const thread *warp)
+bool warp_is_complete(const thread *t)
 {
+    const thread *warp = t - t->rank % 32;
     bool all = true;
     for (unsigned lane = 0; lane < 32; lane++) {
         const thread *other = &warp[lane];
@@ -125,18 +127,19 @@ unsigned bx_block_collective(bx_op op, bool predicate, const char *file, int lin
 uint64_t bx_warp_collective(bx_op op, unsigned mask, uint64_t value, int argument, int width, const char *file,
                             int line)
 {
-    thread *t = self(), *warp = t - t->rank % 32;
-    const unsigned number = t->rank / 32;
+    thread *t = self();
+    const unsigned lane = t->rank % 32, number = t->rank / 32;
     t->op = op, t->mask = mask, t->value = value, t->argument = argument, t->width = width;
     t->file = file, t->line = line;
-    check_mask(t, t->rank % 32);
+    check_mask(t, lane);
     t->state = state::in_warp;
+    current.in_warp[number] |= 1u << lane;
     char *at = &order.warp[current.odd][number][order.warps[number] % 2];
     if (op == BX_SYNC) /* the others exchange values, but order no memory */
         race_release(at);
-    if (warp_is_complete(t, warp)) {
+    if ((mask & ~current.in_warp[number]) == 0 && warp_is_complete(t)) {
         order.warps[number] += op == BX_SYNC;
-        complete_warp(warp, mask);
+        complete_warp(t - lane, mask);
     }
     block_wait();
     if (op == BX_SYNC)
