@@ -1,5 +1,6 @@
 /* For tests of the calls of NVIDIA's libraries: a lane, arrays on its device, values in float32 or bfloat16, and the
- * failure of every call in turn. Fresh memory of the double is NaN, and the sanitizers watch its ends. */
+ * failure of every call in turn. On the double the sanitizers watch the arrays' ends. Files that name its functions are
+ * for it alone; the others run with NVIDIA's libraries too (tests/gpu). */
 #ifndef NASRUN_TESTS_LANE_DEVICE_H
 #define NASRUN_TESTS_LANE_DEVICE_H
 
@@ -8,7 +9,7 @@
 #include "double/cudadouble.h"
 #include "train/cuda/lane.h"
 
-enum { LANE_WORKSPACE = 1 << 20 };
+enum { LANE_WORKSPACE = 32 << 20 }; /* as on Hopper */
 
 static struct failure lane_failure;
 
@@ -29,16 +30,18 @@ static inline void lane_close(struct lane *lane)
     assert_int_equal(cudadouble_live(), 0);
 }
 
-static inline void *device_make(size_t bytes)
+/* Filled with NaN. */
+static inline void *device_make(const struct lane *lane, size_t bytes)
 {
     void *memory;
     assert_int_equal(cudaMalloc(&memory, bytes), cudaSuccess);
+    assert_int_equal(cudaMemsetAsync(memory, 0xff, bytes, lane->stream), cudaSuccess);
     return memory;
 }
 
 static inline void *device_put(const struct lane *lane, const void *values, size_t bytes)
 {
-    void *memory = device_make(bytes);
+    void *memory = device_make(lane, bytes);
     assert_int_equal(cudaMemcpyAsync(memory, values, bytes, cudaMemcpyHostToDevice, lane->stream), cudaSuccess);
     return memory;
 }

@@ -122,16 +122,19 @@ struct outcome {
     bool pending; /* the stream waited for the others until the abort */
 };
 
-/* Rank 1 dies after it has joined; the others have a mean on the way, and look for errors while they wait. */
+/* Rank 1 dies after a first mean, so that all have joined; the others have a second one on the way, and look for errors
+ * while they wait. */
 static void dying_body(struct rank_member *member, void *context, void *result)
 {
     const double wait = *(double *)context;
     struct lane *lane = start_rank(member);
     struct collective *collective = join_all(member);
     struct outcome outcome = {.status = NR_OK};
+    float *vector = device_make(lane, 8 * sizeof *vector);
+    assert_ok(collective_mean(collective, vector, 8, lane->stream));
+    assert_int_equal(cudaStreamSynchronize(lane->stream), cudaSuccess);
     if (member->rank == 1)
         _exit(3);
-    float *vector = device_make(8 * sizeof *vector);
     outcome.status = collective_mean(collective, vector, 8, lane->stream);
     for (double end = clock_monotonic() + wait; outcome.status == NR_OK && clock_monotonic() < end;) {
         outcome.pending = cudaStreamQuery(lane->stream) == cudaErrorNotReady;
@@ -254,7 +257,7 @@ static void failing_body(struct rank_member *member, void *context, void *result
 {
     (void)context;
     struct lane *lane = start_rank(member);
-    float *vector = device_make(8 * sizeof *vector);
+    float *vector = device_make(lane, 8 * sizeof *vector);
     const size_t before = cudadouble_live();
     for (long n = 1;; n++) {
         struct collective *collective = NULL;

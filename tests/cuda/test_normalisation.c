@@ -39,7 +39,7 @@ static void trial_open(struct trial *trial, const struct lane *lane, struct shap
         trial->count[i] = (size_t)(shape.channels * (is_large(i) ? shape.images * shape.positions : 1));
         trial->here[i] = calloc(trial->count[i], sizeof(double));
         if (i >= INPUTS) {
-            trial->device[i] = device_make(trial->count[i] * sizeof(float));
+            trial->device[i] = device_make(lane, trial->count[i] * sizeof(float));
             continue;
         }
         float *values = malloc(trial->count[i] * sizeof *values);

@@ -120,7 +120,6 @@ ncclResult_t poll_initialisation(membership &group)
 {
     if (!group.met.all(meeting::presence::attached) || group.polls++ < polls_needed)
         return group.met.anyone_gone() && !is_silent() ? ncclRemoteError : ncclInProgress;
-    group.met.forget_name();
     if (!group.met.agrees())
         return ncclInvalidUsage;
     group.now = phase::ready;

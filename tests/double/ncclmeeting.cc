@@ -30,6 +30,8 @@ meeting::meeting(const std::string &name, int rank, int ranks, int device) : nam
     slots_[rank].device = device;
     slots_[rank].ranks = ranks;
     set(presence::attached);
+    if (all(presence::attached))
+        forget_name();
 }
 
 meeting::~meeting()

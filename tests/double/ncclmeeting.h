@@ -27,7 +27,7 @@ class meeting
     bool all(presence at_least) const;
     bool anyone_gone() const; /* aborted, or died while attached */
     bool agrees() const;      /* once all are there: as many ranks, no device twice */
-    void forget_name();       /* the segment stays as long as someone has it */
+    void forget_name();       /* the segment stays as long as someone has it; done once all are there */
 
     /* The next piece of a sum: put mine, then, once all have put theirs, read the mean. False: others are not there. */
     bool put(const float *values, size_t count, size_t total);
