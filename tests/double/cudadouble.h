@@ -14,6 +14,7 @@
  *   NASRUN_DOUBLE_FAIL=call=NAME,nth=N[,code=C][,when=run][,once=FILE]
  *       the N-th call of that function (or kernel; * is any) fails with that code; when=run: the N-th time that its
  * work runs, the device is lost; once=FILE: only if FILE is not there, which is then made
+ *   NASRUN_DOUBLE_NCCL=silent     ranks that are gone show as nothing at all, as where a network breaks
  *   NASRUN_DOUBLE_HANG=call=NAME,nth=N[,once=FILE]  that work never finishes */
 #ifndef CUDADOUBLE_H
 #define CUDADOUBLE_H
@@ -30,8 +31,11 @@ void cudadouble_fail_at(long n);
 long cudadouble_calls(void);         /* calls that can fail since then */
 const char *cudadouble_failed(void); /* the name of the call that failed so; "" if none has */
 int cudadouble_failed_code(void);    /* what it returned, in the numbers of its library */
-size_t cudadouble_live(void);        /* allocations, streams, events, graphs, handles, descriptors not yet destroyed */
-void cudadouble_print_live(void);    /* lists them on stderr, by kind */
+/* The n-th piece of work that runs from now on loses the device (700); 0: none. Clears and counts as fail_at does. */
+void cudadouble_lose_at(long n);
+long cudadouble_runs(void);       /* pieces of work that ran since then: kernels, copies, products, events */
+size_t cudadouble_live(void);     /* allocations, streams, events, graphs, handles, descriptors not yet destroyed */
+void cudadouble_print_live(void); /* lists them on stderr, by kind */
 
 #ifdef __cplusplus
 }

@@ -21,6 +21,7 @@ struct countdown {
     long calls = 0, fail_at = 0;
     const char *failed = "";
     int code = 0;
+    long runs = 0, lose_at = 0; /* the same of work that runs */
 };
 
 countdown &counted()
@@ -166,12 +167,34 @@ int planned(const char *call, int code, int lost_code)
     return 0;
 }
 
+cudaError_t planned_fault(const char *work)
+{
+    countdown &c = counted();
+    plan &fail = configuration().fail;
+    if (++c.runs == c.lose_at)
+        return cudaErrorIllegalAddress;
+    if (!fail.when_run || !fail.due(work))
+        return cudaSuccess;
+    return fail.code != 0 ? static_cast<cudaError_t>(fail.code) : cudaErrorIllegalAddress;
+}
+
 } // namespace cudadouble
 
 void cudadouble_fail_at(long n)
 {
-    cudadouble::counted() = {0, n, "", 0};
+    cudadouble::counted() = {0, n, "", 0, 0, 0};
     cudadouble::forget_errors();
+}
+
+void cudadouble_lose_at(long n)
+{
+    cudadouble_fail_at(0);
+    cudadouble::counted().lose_at = n;
+}
+
+long cudadouble_runs(void)
+{
+    return cudadouble::counted().runs;
 }
 
 long cudadouble_calls(void)

@@ -42,7 +42,8 @@ struct settings {
 };
 
 settings &configuration();
-uint64_t draw(uint64_t below); /* of the order's generator */
+cudaError_t planned_fault(const char *work); /* what the device dies of when this work begins; 0: go on */
+uint64_t draw(uint64_t below);               /* of the order's generator */
 
 /* ---- errors.cc ---- */
 

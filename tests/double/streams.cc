@@ -39,13 +39,12 @@ void discard(CUstream_st &stream)
 /* A node runs for the first time: is it the one that hangs, or takes the device with it? */
 bool begin(launch &work, const char *name)
 {
-    settings &s = configuration();
+    const cudaError_t fault = planned_fault(name);
     work.begun = true;
-    work.hung = s.hang.due(name);
-    if (!s.fail.when_run || !s.fail.due(name))
-        return true;
-    lose_device(s.fail.code != 0 ? static_cast<cudaError_t>(s.fail.code) : cudaErrorIllegalAddress);
-    return false;
+    work.hung = configuration().hang.due(name);
+    if (fault != cudaSuccess)
+        lose_device(fault);
+    return fault == cudaSuccess;
 }
 
 /* Runs the next node of a stream that has one; false: it could not. */
