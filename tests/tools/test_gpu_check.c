@@ -120,6 +120,50 @@ static void time_is_kept(void **state)
     json_decref(report);
 }
 
+/* What a GPU would give, made up: every table of the report, the goals, the ratios. */
+static void report_of_a_gpu(void **state)
+{
+    (void)state;
+    static const char program[] =
+        "import report\n"
+        "row = dict(network='mlp-s', batch=64, lanes=16, precision='float32', seconds_per_epoch=0.004, "
+        "launch_share=0.25,\n"
+        "           share_of_peak=0.1, memory=110, predicted_memory=100)\n"
+        "torch = [dict(network='mlp-s', variant=v, batch=64, seconds_per_epoch=s) for v, s in (('eager', 0.8), "
+        "('graph', 0.2))]\n"
+        "limits = dict(nodes_per_step=11, node_starts=[dict(node='empty', streams=2, per_microsecond=1.5)],\n"
+        "              steps_per_graph=[dict(lanes=1, steps=8, microseconds_per_step=14.25)])\n"
+        "search = dict(configuration='configs/mnist.ini', trials=48, seconds=9.5, idle_share=0.04, best=0.97, "
+        "hypervolume=0.02)\n"
+        "found = dict(bench=[row, row | dict(lanes=1, seconds_per_epoch=0.04)], pytorch=torch, limits=limits, "
+        "search=search,\n"
+        "             tests=dict(passed=7, skipped=['test_a']))\n"
+        "results = [dict(stage=s, status='ok', seconds=1.5, message='', figures=f) for s, f in found.items()]\n"
+        "print(report.markdown(dict(date='2026-12-01', commit='', processor='x', system='y', double=False, "
+        "results=results,\n"
+        "      gpus=[dict(name='NVIDIA H100', memory_mib='81559', capability='9.0', driver='580.1')], "
+        "versions=dict(nvcc='13.0'))))";
+    static const char *const says[] = {
+        "# NVIDIA H100 (81559 MiB, compute capability 9.0, driver 580.1)\n",
+        "commit unknown; x, y; nvcc 13.0\n",
+        "\n| tests | ok | 1.5 | 7 passed; skipped: test_a |\n", /* ours, the goal, PyTorch only beside one plain lane */
+        "\n| mlp-s | 64 | 16 | float32 | 4 | 5 |  |  |  | 25% | 10% | 1.10 |\n",
+        "\n| mlp-s | 64 | 1 | float32 | 40 | 30 | 800 | 200 | 20 | 25% | 10% | 1.10 |\n",
+        "48 trials in 9.5 s, in 4.0% of which no trial was training",
+        "\n| empty | 2 | 1.5 |\n",
+        "\n| 1 | 8 | 14.25 |\n"};
+    char command[4096], *output;
+    snprintf(command, sizeof command, "cd '%s' && PYTHONDONTWRITEBYTECODE=1 python3 -c \"%s\"",
+             test_source("tools/gpu"), program);
+    assert_int_equal(test_run(command, &output, NULL), 0);
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++)
+        if (!strstr(output, says[i])) {
+            print_error("the report lacks \"%s\":\n%s", says[i], output);
+            fail();
+        }
+    free(output);
+}
+
 static void bad_usage(void **state)
 {
     (void)state;
@@ -132,10 +176,8 @@ static void bad_usage(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(every_stage),
-    cmocka_unit_test(a_failure_is_told),
-    cmocka_unit_test(time_is_kept),
-    cmocka_unit_test(bad_usage),
+    cmocka_unit_test(every_stage),     cmocka_unit_test(a_failure_is_told), cmocka_unit_test(time_is_kept),
+    cmocka_unit_test(report_of_a_gpu), cmocka_unit_test(bad_usage),
 };
 
 TEST_MAIN(cases)
