@@ -88,10 +88,9 @@ static nr_status run_loss(const struct network *network, const struct node *node
     const struct value *logits = network->logits;
     float scale = (float)((double)setup->ranks / (double)setup->whole);
     (void)node;
-    TRY_CUDA(network->lane->failure,
-             k_loss_gradient(logits->data, network->vectors->label, setup->rows, logits->features,
-                             (float)setup->recipe->label_smoothing, scale, logits->gradient, network->vectors->loss,
-                             network->lane->stream));
+    TRY_CUDA(network->lane->failure, k_loss_gradient(logits->data, network->vectors->label, setup->rows,
+                                                     logits->features, (float)setup->recipe->label_smoothing, scale,
+                                                     logits->gradient, network->vectors->loss, network->lane->stream));
     return NR_OK;
 }
 
@@ -119,8 +118,7 @@ static nr_status run_squares(const struct network *network, const struct node *n
 static nr_status run_update(const struct network *network, const struct node *node)
 {
     (void)node;
-    TRY_CUDA(network->lane->failure,
-             k_update(&network->update, network->vectors->state, network->lane->stream));
+    TRY_CUDA(network->lane->failure, k_update_apply(&network->update, network->vectors->state, network->lane->stream));
     return NR_OK;
 }
 
@@ -143,9 +141,8 @@ static nr_status backward_step(struct network *network, struct step *step)
     if (!gradient || !step->accumulate || step->kind->accumulates)
         return step->kind->backward(network, step, gradient);
     nr_status status = step->kind->backward(network, step, network->addend);
-    return status != NR_OK
-               ? status
-               : node_sum(network, step, gradient, network->addend, gradient, value_count(network, input));
+    return status != NR_OK ? status
+                           : node_sum(network, step, gradient, network->addend, gradient, value_count(network, input));
 }
 
 static nr_status backward(struct network *network)

@@ -17,5 +17,7 @@ struct cuda_options {
     bool epilogues;          /* false: products without, kernels of ours instead */
 };
 struct cuda_options *cuda_device_options(struct device *device);
+/* What a full step of the trainer consists of: a line for each node, in their order. */
+void cuda_trainer_list(const struct trainer *trainer, struct text *text);
 
 #endif

@@ -18,8 +18,7 @@ nr_status device_report(struct device *device, nr_status status, const char *doi
     struct failure *failure = &device->failure;
     if (status == NR_INFEASIBLE)
         status = NR_DEVICE;
-    log_error(device->log, "%s, %s: %s", device->name, doing,
-              failure->text[0] ? failure->text : status_text(status));
+    log_error(device->log, "%s, %s: %s", device->name, doing, failure->text[0] ? failure->text : status_text(status));
     if (!failure->sticky && !device->hung)
         failure_clear(failure);
     return status;
@@ -47,9 +46,8 @@ nr_status device_wait(struct device *device, cudaStream_t stream)
         cudaError_t code = cudaStreamQuery(stream);
         if (code == cudaSuccess)
             return NR_OK;
-        nr_status status = code == cudaErrorNotReady
-                               ? (device->group ? collective_check(device->group) : NR_OK)
-                               : failure_cuda(&device->failure, "cudaStreamQuery(stream)", code);
+        nr_status status = code == cudaErrorNotReady ? (device->group ? collective_check(device->group) : NR_OK)
+                                                     : failure_cuda(&device->failure, "cudaStreamQuery(stream)", code);
         if (status != NR_OK && device->group)
             collective_abort(device->group);
         if (status != NR_OK)
@@ -115,8 +113,7 @@ nr_status device_join(struct device *device, const char *invitation, int rank, i
     device->rank = 0;
     device->ranks = 1;
     if (status == NR_OK)
-        status =
-            collective_join(invitation, rank, ranks, device->options.patience, &device->failure, &device->group);
+        status = collective_join(invitation, rank, ranks, device->options.patience, &device->failure, &device->group);
     if (status != NR_OK)
         return device_report(device, status, "joining a group");
     device->rank = rank;
@@ -156,6 +153,8 @@ static nr_status start(struct device *device)
     TRY_CUDA(failure, cudaGetDeviceProperties(&properties, device->number));
     snprintf(device->name, sizeof device->name, "%s", properties.name);
     device->capability = 10 * properties.major + properties.minor;
+    device->multiprocessors = properties.multiProcessorCount;
+    TRY_CUDA(failure, cudaDeviceGetAttribute(&device->clock_khz, cudaDevAttrClockRate, device->number));
     TRY_CUDA(failure, cudaSetDevice(device->number));
     TRY_CUDA(failure, cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
     return run_probe(device);
@@ -169,8 +168,8 @@ nr_status device_create(int number, struct log *log, struct device **out)
     device->number = number;
     device->log = log;
     device->ranks = 1;
-    device->options = (struct cuda_options){
-        .patience = usual_patience, .steps_per_graph = USUAL_STEPS_PER_GRAPH, .epilogues = true};
+    device->options =
+        (struct cuda_options){.patience = usual_patience, .steps_per_graph = USUAL_STEPS_PER_GRAPH, .epilogues = true};
     snprintf(device->name, sizeof device->name, "GPU %d", number);
     *out = device;
     return start(device);

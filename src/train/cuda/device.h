@@ -15,13 +15,14 @@ struct device {
     struct log *log;
     struct cuda_options options;
     char name[96];
-    int capability;                          /* 90 is 9.0 */
+    int capability; /* 90 is 9.0 */
+    int multiprocessors, clock_khz;
     struct failure failure;
-    bool hung;                               /* it does not answer: whatever waits for it would wait for ever */
-    cudaStream_t stream;                     /* of uploads */
-    struct lane *lane[DEVICE_MOST_LANES];    /* NULL until used */
-    bool busy[DEVICE_MOST_LANES];            /* a trainer lives there */
-    struct collective *group;                /* NULL: none was joined */
+    bool hung;                            /* it does not answer: whatever waits for it would wait for ever */
+    cudaStream_t stream;                  /* of uploads */
+    struct lane *lane[DEVICE_MOST_LANES]; /* NULL until used */
+    bool busy[DEVICE_MOST_LANES];         /* a trainer lives there */
+    struct collective *group;             /* NULL: none was joined */
     int rank, ranks;
 };
 
@@ -59,6 +60,7 @@ void device_close(struct device *device);
 int device_lanes(const struct device *device);
 int64_t device_available(struct device *device);
 bool device_supports(const struct device *device, enum precision_kind precision);
+double device_peak(const struct device *device, enum precision_kind precision);
 nr_status device_invite(struct device *device, char invitation[INVITATION_SIZE]);
 nr_status device_join(struct device *device, const char *invitation, int rank, int ranks);
 nr_status images_upload(struct device *device, const struct dataset *dataset, struct images **out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "train/cuda/device.h"
+#include "train/cuda/limits.h"
 
 enum { AMPERE = 80 }; /* compute capability 8.0: the first with TF32 and bf16 */
 
@@ -68,6 +69,12 @@ bool device_supports(const struct device *device, enum precision_kind precision)
 {
     bool reduced = precision == PRECISION_TF32 || precision == PRECISION_BF16;
     return precision == PRECISION_FLOAT32 || (reduced && device->capability >= AMPERE);
+}
+
+double device_peak(const struct device *device, enum precision_kind precision)
+{
+    return limits_peak(device->capability / 10, device->capability % 10, device->multiprocessors, device->clock_khz,
+                       precision);
 }
 
 /* "driver 13.0, runtime 13.0, cuBLAS 13.1.0, cuDNN 9.19.0, NCCL 2.28.9": the driver's number is that of the newest CUDA

@@ -8,8 +8,8 @@
 enum { LAYOUT_ALIGNMENT = 64 };
 
 struct layout_places {
-    int64_t weight, bias;    /* in the vector of parameters */
-    int64_t mean, variance;  /* in the vector of buffers */
+    int64_t weight, bias;   /* in the vector of parameters */
+    int64_t mean, variance; /* in the vector of buffers */
 };
 
 struct layout {

@@ -33,25 +33,25 @@ struct network_setup {
     int64_t first; /* the row of the whole batch where the share begins */
     int64_t whole; /* rows of the whole batch */
     int ranks;
-    bool training;   /* else forward alone, as in evaluation */
-    bool epilogues;  /* false: products without */
+    bool training;  /* else forward alone, as in evaluation */
+    bool epilogues; /* false: products without */
 };
 
 /* Device memory that all networks of a trainer share. */
 struct vectors {
-    float *parameter, *slot[2];          /* [layout.parameters] each, one behind the other */
-    float *gradient, *buffer, *loss;     /* [layout.parameters], [layout.buffers], [1]: one behind the other, so that
-                                            one mean over the ranks takes them all */
-    uint16_t *half;                      /* bf16: the parameters, rounded; made anew in every step */
+    float *parameter, *slot[2];      /* [layout.parameters] each, one behind the other */
+    float *gradient, *buffer, *loss; /* [layout.parameters], [layout.buffers], [1]: one behind the other, so that
+                                        one mean over the ranks takes them all */
+    uint16_t *half;                  /* bf16: the parameters, rounded; made anew in every step */
     struct k_state *state;
     struct k_rate *rates;
-    uint32_t *order;                     /* the ring of passes (feed.h) */
-    int32_t *label;                      /* [rows] */
-    float *scale, *shift;                /* [channels] of the images */
+    uint32_t *order;      /* the ring of passes (feed.h) */
+    int32_t *label;       /* [rows] */
+    float *scale, *shift; /* [channels] of the images */
     double *squares;
     unsigned *arrived;
     struct k_evaluation *evaluation;
-    uint32_t *index;                     /* [EVALUATION_INDICES] */
+    uint32_t *index; /* [EVALUATION_INDICES] */
 };
 
 struct step;
@@ -61,11 +61,11 @@ struct value {
     struct shape shape;
     int64_t features; /* C * H * W */
     bool wants_gradient;
-    bool kept;        /* its data are needed in the backward pass */
-    bool contributed; /* while compiling: a step puts something into the gradient */
-    bool wants_half;  /* somebody reads it as bf16 */
-    bool half_made;   /* while building */
-    int readers;      /* steps */
+    bool kept;                                /* its data are needed in the backward pass */
+    bool contributed;                         /* while compiling: a step puts something into the gradient */
+    bool wants_half;                          /* somebody reads it as bf16 */
+    bool half_made;                           /* while building */
+    int readers;                              /* steps */
     struct value *storage, *gradient_storage; /* lies in the same place as that one's; NULL: has a place of its own */
     struct step *producer;
     float *data, *gradient;
@@ -100,8 +100,8 @@ struct step_kind {
 /* y = x W + b, with ReLU where it stands behind and a bias before. */
 struct dense_step {
     bool relu;
-    bool masked;        /* the only reader is a dense layer: its gradient of the input takes ReLU's derivative along */
-    bool mask_written;  /* while building: the forward product does write the mask */
+    bool masked;       /* the only reader is a dense layer: its gradient of the input takes ReLU's derivative along */
+    bool mask_written; /* while building: the forward product does write the mask */
     bool relu_done, bias_done; /* while building: the reader's product gives the gradient before ReLU; the bias's */
     void *mask;
     struct product *product[3]; /* forward, gradient of the weights, of the input */
@@ -109,17 +109,16 @@ struct dense_step {
 
 struct conv_step {
     struct convolution *convolution;
-    bool half;           /* factors are bf16 */
-    bool padded;         /* padding differs from side to side: the difference is put around x first */
+    bool half;                        /* factors are bf16 */
+    bool padded;                      /* padding differs from side to side: the difference is put around x first */
     int64_t top, bottom, left, right; /* the difference */
-    float *x;            /* with it */
-    uint16_t *x_half;    /* of the padded x */
+    float *x;                         /* with it */
+    uint16_t *x_half;                 /* of the padded x */
 };
 
 struct norm_step {
     struct normalisation *norm; /* NULL: a single value per channel */
     float *mean, *inverse;      /* [C] of the batch */
-
 };
 
 /* Several layers that work on single elements: y = dropout(activation(x + bias)), any part may be absent. */
@@ -158,7 +157,7 @@ struct network {
     size_t steps;
     struct value *input, *logits;
     /* scratch memory, by place(): what several steps use one after the other */
-    float *addend;          /* a gradient that is to be added to another */
+    float *addend; /* a gradient that is to be added to another */
     float *scratch;
     uint16_t *half_scratch[2];
     int64_t scratch_size, half_scratch_size[2];

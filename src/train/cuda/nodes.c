@@ -33,21 +33,16 @@ nr_status node_product(struct network *network, const struct step *step, enum pr
 
 static nr_status run_sum(const struct network *network, const struct node *node)
 {
-    TRY_CUDA(network->lane->failure,
-             k_add(node->in, node->other, node->out, node->count, network->lane->stream));
+    TRY_CUDA(network->lane->failure, k_add(node->in, node->other, node->out, node->count, network->lane->stream));
     return NR_OK;
 }
 
 nr_status node_sum(struct network *network, const struct step *step, const float *a, const float *b, float *y,
                    int64_t count)
 {
-    return node_add(network, &(struct node){.name = "sum",
-                                            .run = run_sum,
-                                            .step = step,
-                                            .in = a,
-                                            .other = b,
-                                            .out = y,
-                                            .count = count});
+    return node_add(
+        network,
+        &(struct node){.name = "sum", .run = run_sum, .step = step, .in = a, .other = b, .out = y, .count = count});
 }
 
 static nr_status run_copy(const struct network *network, const struct node *node)
@@ -59,12 +54,8 @@ static nr_status run_copy(const struct network *network, const struct node *node
 
 nr_status node_copy(struct network *network, const struct step *step, const float *from, float *to, int64_t count)
 {
-    return node_add(network, &(struct node){.name = "copy",
-                                            .run = run_copy,
-                                            .step = step,
-                                            .in = from,
-                                            .out = to,
-                                            .count = count});
+    return node_add(
+        network, &(struct node){.name = "copy", .run = run_copy, .step = step, .in = from, .out = to, .count = count});
 }
 
 static nr_status run_zero(const struct network *network, const struct node *node)
@@ -85,15 +76,11 @@ static nr_status run_to_half(const struct network *network, const struct node *n
     return NR_OK;
 }
 
-nr_status node_to_half(struct network *network, const struct step *step, const float *from, uint16_t *to,
-                       int64_t count)
+nr_status node_to_half(struct network *network, const struct step *step, const float *from, uint16_t *to, int64_t count)
 {
-    return node_add(network, &(struct node){.name = "to bf16",
-                                            .run = run_to_half,
-                                            .step = step,
-                                            .in = from,
-                                            .out = to,
-                                            .count = count});
+    return node_add(
+        network,
+        &(struct node){.name = "to bf16", .run = run_to_half, .step = step, .in = from, .out = to, .count = count});
 }
 
 static nr_status run_from_half(const struct network *network, const struct node *node)
@@ -105,12 +92,9 @@ static nr_status run_from_half(const struct network *network, const struct node 
 nr_status node_from_half(struct network *network, const struct step *step, const uint16_t *from, float *to,
                          int64_t count)
 {
-    return node_add(network, &(struct node){.name = "from bf16",
-                                            .run = run_from_half,
-                                            .step = step,
-                                            .in = from,
-                                            .out = to,
-                                            .count = count});
+    return node_add(
+        network,
+        &(struct node){.name = "from bf16", .run = run_from_half, .step = step, .in = from, .out = to, .count = count});
 }
 
 nr_status node_half_value(struct network *network, const struct step *step, struct value *value)

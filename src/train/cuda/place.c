@@ -50,6 +50,7 @@ static int64_t largest_addend(const struct network *network)
 void network_place(struct network *network, struct region *region)
 {
     size_t before = region->used;
+    network->scratch_size = network->half_scratch_size[0] = network->half_scratch_size[1] = 0;
     place_data(network, region);
     for (size_t i = 0; i < network->steps; i++)
         if (network->step[i].kind->place)
@@ -57,7 +58,6 @@ void network_place(struct network *network, struct region *region)
     network->addend = region_floats(region, largest_addend(network));
     network->scratch = region_floats(region, network->scratch_size);
     for (int i = 0; i < 2; i++)
-        network->half_scratch[i] =
-            region_take(region, network->half_scratch_size[i], sizeof *network->half_scratch[i]);
+        network->half_scratch[i] = region_take(region, network->half_scratch_size[i], sizeof *network->half_scratch[i]);
     network->bytes = region->used - before;
 }

@@ -131,11 +131,15 @@ static nr_status forward(struct network *network, struct step *step)
                                   .mask = own->mask,
                                   .mask_bits = product_mask_bits(out)};
     status = first_product(network, step, FORWARD, &setup,
-                           own->masked ? masked : own->relu ? relu : step->layer->bias ? bias : plain);
+                           own->masked         ? masked
+                           : own->relu         ? relu
+                           : step->layer->bias ? bias
+                                               : plain);
     own->mask_written = setup.epilogue == PRODUCT_RELU_AUX_BIAS;
     if (status != NR_OK || setup.epilogue != PRODUCT_PLAIN || !step->layer->bias)
         return status;
-    return node_add(network, &(struct node){.name = own->relu ? "bias, relu" : "bias", .run = run_forward, .step = step});
+    return node_add(network,
+                    &(struct node){.name = own->relu ? "bias, relu" : "bias", .run = run_forward, .step = step});
 }
 
 /* Also the bias's gradient, unless the step behind gave it. */

@@ -84,13 +84,13 @@ static nr_status forward(struct network *network, struct step *step)
         return node_add(network, &(struct node){.name = "norm of one value", .run = run_single_forward, .step = step});
     nr_status status = lane_use_dnn(network->lane);
     if (status == NR_OK)
-        status = normalisation_create(network->lane, network->setup.rows, shape->channels,
-                                      shape->height * shape->width, &step->own.norm.norm);
+        status = normalisation_create(network->lane, network->setup.rows, shape->channels, shape->height * shape->width,
+                                      &step->own.norm.norm);
     if (status != NR_OK)
         return status;
-    return node_add(network, &(struct node){.name = "norm",
-                                            .run = network->setup.training ? run_forward : run_evaluate,
-                                            .step = step});
+    return node_add(
+        network,
+        &(struct node){.name = "norm", .run = network->setup.training ? run_forward : run_evaluate, .step = step});
 }
 
 static nr_status backward(struct network *network, struct step *step, float *target)

@@ -66,8 +66,7 @@ static nr_status backward(struct network *network, struct step *step, float *tar
     nr_status status = NR_OK;
     if (own->activation || own->dropout)
         status = node_add(
-            network,
-            &(struct node){.name = "pointwise, gradient", .run = run_backward, .step = step, .out = target});
+            network, &(struct node){.name = "pointwise, gradient", .run = run_backward, .step = step, .out = target});
     else if (target != step->output->gradient)
         status = node_copy(network, step, step->output->gradient, target, value_count(network, step->input));
     if (status == NR_OK && own->bias)

@@ -32,8 +32,8 @@ static nr_status run_forward(const struct network *network, const struct node *n
 {
     const struct step *step = node->step;
     const struct k_pool pool = describe(network, step);
-    TRY_CUDA(network->lane->failure, k_pool_forward(&pool, step->input->data, step->output->data,
-                                                    step->own.pool.trace, network->lane->stream));
+    TRY_CUDA(network->lane->failure,
+             k_pool_forward(&pool, step->input->data, step->output->data, step->own.pool.trace, network->lane->stream));
     return NR_OK;
 }
 
@@ -42,8 +42,8 @@ static nr_status run_backward(const struct network *network, const struct node *
     const struct step *step = node->step;
     const struct k_pool pool = describe(network, step);
     const float *x = !pool.maximum && pool.relu ? step->input->data : NULL;
-    TRY_CUDA(network->lane->failure, k_pool_backward(&pool, x, step->own.pool.trace, step->output->gradient, node->out,
-                                                     network->lane->stream));
+    TRY_CUDA(network->lane->failure,
+             k_pool_backward(&pool, x, step->own.pool.trace, step->output->gradient, node->out, network->lane->stream));
     return NR_OK;
 }
 
