@@ -67,9 +67,6 @@ size_t device_workspace(const struct device *device)
 
 nr_status device_lane(struct device *device, int number, struct lane **out)
 {
-    if (number < 0 || number >= DEVICE_MOST_LANES)
-        return failure_note(&device->failure, NR_INVALID, "lane %d is asked for, there are %d", number,
-                            DEVICE_MOST_LANES);
     if (!device->lane[number]) {
         nr_status status = lane_create(device_workspace(device), &device->failure, &device->lane[number]);
         if (status != NR_OK)
@@ -92,7 +89,7 @@ int64_t device_available(struct device *device)
     if (device_check(device) != NR_OK || cudaMemGetInfo(&available, &total) != cudaSuccess)
         return 0;
     for (int i = 0; i < DEVICE_MOST_LANES; i++)
-        if (device->lane[i] && !device->busy[i])
+        if (device->lane[i] && device->trainers[i] == 0)
             available += device->lane[i]->workspace_size;
     return (int64_t)available;
 }
@@ -151,7 +148,7 @@ static nr_status start(struct device *device)
     struct cudaDeviceProp properties;
     struct failure *failure = &device->failure;
     TRY_CUDA(failure, cudaGetDeviceProperties(&properties, device->number));
-    snprintf(device->name, sizeof device->name, "%s", properties.name);
+    snprintf(device->name, sizeof device->name, "%.95s", properties.name);
     device->capability = 10 * properties.major + properties.minor;
     device->multiprocessors = properties.multiProcessorCount;
     TRY_CUDA(failure, cudaDeviceGetAttribute(&device->clock_khz, cudaDevAttrClockRate, device->number));

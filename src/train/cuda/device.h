@@ -21,7 +21,7 @@ struct device {
     bool hung;                            /* it does not answer: whatever waits for it would wait for ever */
     cudaStream_t stream;                  /* of uploads */
     struct lane *lane[DEVICE_MOST_LANES]; /* NULL until used */
-    bool busy[DEVICE_MOST_LANES];         /* a trainer lives there */
+    int trainers[DEVICE_MOST_LANES];      /* that live there: one, unless lanes do not matter */
     struct collective *group;             /* NULL: none was joined */
     int rank, ranks;
 };

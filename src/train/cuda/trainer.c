@@ -210,9 +210,8 @@ static nr_status check_setup(struct device *device, const struct trainer_setup *
                   ranks, device->rank, device->ranks);
         return NR_INVALID;
     }
-    if (setup->lane < 0 || setup->lane >= DEVICE_MOST_LANES || device->busy[setup->lane]) {
-        log_error(device->log, "lane %d is %s: there are %d", setup->lane,
-                  setup->lane < 0 || setup->lane >= DEVICE_MOST_LANES ? "asked for" : "busy", DEVICE_MOST_LANES);
+    if (setup->lane < 0 || setup->lane >= DEVICE_MOST_LANES) {
+        log_error(device->log, "lane %d is asked for: there are %d", setup->lane, DEVICE_MOST_LANES);
         return NR_INVALID;
     }
     return NR_OK;
@@ -267,7 +266,7 @@ nr_status trainer_create(struct device *device, struct images *images, const str
     if (!trainer)
         return log_no_memory(device->log, "creating a trainer");
     *trainer = (struct trainer){.device = device, .images = images, .setup = *setup, .alive = clock_monotonic()};
-    device->busy[setup->lane] = trainer->holds_lane = true;
+    device->trainers[setup->lane]++;
     status = prepare(trainer);
     if (status != NR_OK) {
         status = device_report(device, status, "creating a trainer");
@@ -313,7 +312,6 @@ void trainer_destroy(struct trainer *trainer)
         if (trainer->mark[i].event)
             cudaEventDestroy(trainer->mark[i].event);
     (void)cudaGetLastError();
-    if (trainer->holds_lane)
-        device->busy[trainer->setup.lane] = false;
+    device->trainers[trainer->setup.lane]--;
     free(trainer);
 }

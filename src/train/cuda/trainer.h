@@ -30,7 +30,6 @@ struct trainer {
     const struct images *images;
     struct trainer_setup setup;
     struct lane *lane;
-    bool holds_lane;
     struct blueprint blueprint;
     void *arena; /* all of its device memory */
     struct pinned *pinned;
