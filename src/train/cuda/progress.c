@@ -23,7 +23,7 @@ nr_status trainer_fail(struct trainer *trainer, nr_status status)
     struct progress *progress = &trainer->progress;
     if (status == NR_INFEASIBLE)
         status = NR_DEVICE;
-    if (device->group)
+    if (trainer->setup.ranks > 1)
         collective_abort(device->group);
     trainer->submitted = trainer->enqueued;
     if (progress->status == NR_DEVICE || progress->status == NR_NO_MEMORY)

@@ -270,6 +270,8 @@ nr_status trainer_create(struct device *device, struct images *images, const str
     status = prepare(trainer);
     if (status != NR_OK) {
         status = device_report(device, status, "creating a trainer");
+        if (setup->ranks > 1) /* the others must not wait for this one */
+            collective_abort(device->group);
         trainer_destroy(trainer);
         return status;
     }
