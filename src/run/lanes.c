@@ -190,6 +190,7 @@ static nr_status begin_trial(struct entrant *entrant)
                                       .from = entrant->told.from,
                                       .patience = setup->patience,
                                       .checkpoint = entrant->checkpoint,
+                                      .checkpoint_interval = setup->checkpoint_interval,
                                       .on_start = on_start,
                                       .on_epoch = on_epoch,
                                       .context = entrant};

@@ -29,8 +29,8 @@ struct lanes_setup { /* what it points to outlives the lanes */
     const struct problem *problem;
     const char *folder; /* the study's */
     int rank, ranks;
-    double patience; /* as in struct trial_setup */
-    struct log *log; /* keeps its text */
+    double patience, checkpoint_interval; /* as in struct trial_setup */
+    struct log *log;                      /* keeps its text */
     struct lanes_events events;
 };
 

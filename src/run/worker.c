@@ -137,6 +137,7 @@ static nr_status make_lanes(struct worker *worker, bool on_cpu)
         .rank = worker->rank,
         .ranks = worker->ranks,
         .patience = on_cpu ? 0 : study_real(worker->study, KEY_PATIENCE, NULL), /* its steps cannot hang */
+        .checkpoint_interval = study_real(worker->study, KEY_CHECKPOINTS, NULL),
         .log = worker->log,
         .events = {.start = on_start, .epoch = on_epoch, .end = on_end, .context = worker}};
     return lanes_create(&lanes, &worker->lanes);

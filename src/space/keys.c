@@ -86,6 +86,8 @@ const struct key keys[KEY_COUNT] = {
                             .help = "GPUs that share the batches of a trial"},
     [KEY_PATIENCE] = {"run", "patience", KEY_SECONDS, "10m", 0, 1e9, .open_minimum = true,
                       .help = "a GPU without a step for so long is lost"},
+    [KEY_CHECKPOINTS] = {"run", "checkpoints", KEY_SECONDS, "0.5s", 0, 1e9,
+                         .help = "between two of a trial; 0: every epoch"},
     [KEY_MAX_TIME] = {"run", "max_time", KEY_SECONDS, "none", 0, 1e9, .open_minimum = true, .zero = "none",
                       .help = "end after this time; a later run goes on"},
     [KEY_STORE] = {"run", "store", KEY_CHOICE, "sqlite", .choices = CHOICES("sqlite"), .help = "what keeps the record"},

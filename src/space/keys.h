@@ -59,8 +59,9 @@ enum key_id {
     KEY_DEVICES, /* auto | all | cpu, or numbers */
     KEY_LANES,   /* 0: auto */
     KEY_GPUS_PER_TRIAL,
-    KEY_PATIENCE, /* seconds */
-    KEY_MAX_TIME, /* seconds, 0: none */
+    KEY_PATIENCE,    /* seconds */
+    KEY_CHECKPOINTS, /* seconds */
+    KEY_MAX_TIME,    /* seconds, 0: none */
     KEY_STORE,
     KEY_COUNT
 };

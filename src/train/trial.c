@@ -32,10 +32,10 @@ struct trial {
     int64_t portion;              /* steps to submit at a time; has no influence on the result */
     struct portion flight[MOST_IN_FLIGHT];
     int in_flight;
-    int64_t submitted;                        /* steps of this epoch */
-    int64_t step;                             /* the last that the device reported */
-    double epoch_began, portion_began, moved; /* `moved`: when `step` last changed */
-    bool reports;                             /* the last epoch is to be told before anything is trained */
+    int64_t submitted;                               /* steps of this epoch */
+    int64_t step;                                    /* the last that the device reported */
+    double epoch_began, portion_began, moved, saved; /* `moved`: when `step` last changed */
+    bool reports;                                    /* the last epoch is to be told before anything is trained */
     bool ended;
 };
 
@@ -180,8 +180,10 @@ static nr_status save(struct trial *trial)
 {
     const struct trial_setup *setup = &trial->setup;
     bool finished = trial->checkpoint.epochs == setup->recipe->epochs;
-    if (!setup->checkpoint || setup->rank > 0)
+    double now = clock_monotonic();
+    if (!setup->checkpoint || setup->rank > 0 || (!finished && now - trial->saved < setup->checkpoint_interval))
         return NR_OK;
+    trial->saved = now;
     trial_state_clear(&trial->checkpoint.state); /* of the epoch before */
     nr_status status = setup->backend->read_state(trial->trainer, &trial->checkpoint.state);
     if (status != NR_OK)
@@ -326,7 +328,7 @@ nr_status trial_begin(const struct trial_setup *setup, struct log *log, struct t
         return status;
     }
     trial->reports = trial->checkpoint.epochs > 0;
-    trial->epoch_began = trial->moved = trial->portion_began = clock_monotonic();
+    trial->epoch_began = trial->moved = trial->portion_began = trial->saved = clock_monotonic();
     *out = trial;
     return NR_OK;
 }

@@ -18,8 +18,9 @@ struct epoch_metrics {
     double train_loss, validation_loss, validation_accuracy, learning_rate, seconds;
 };
 
-/* Called after every epoch, its state already in the checkpoint; false stops the trial there (early stopping). A
- * resumed trial reports the last epoch of its checkpoint again, since the one who was told may have died with it. */
+/* Called after every epoch, its state already in the checkpoint if one is due; false stops the trial there (early
+ * stopping). A resumed trial reports the last epoch of its checkpoint again, since the one who was told may have died
+ * with it. */
 typedef bool trial_on_epoch(void *context, const struct epoch_metrics *metrics);
 /* Called once the checkpoint was read and before the trainer is made, with the epochs that it holds; false ends the
  * trial with NR_INTERRUPTED. Making a trainer of a data-parallel group waits for the other ranks: this is the moment to
@@ -41,7 +42,9 @@ struct trial_setup {
     bool follows; /* rank 0 starts after `from` epochs: whoever does not find as many ends with NR_IO */
     int64_t from;
     double patience;        /* seconds without a step, after which the device counts as hung (NR_DEVICE); 0: for ever */
-    const char *checkpoint; /* file that is resumed from where it exists and replaced after every epoch; NULL: none */
+    const char *checkpoint; /* file that is resumed from where it exists and replaced after epochs; NULL: none */
+    double checkpoint_interval; /* seconds, from one checkpoint on, in which no other is written; but the last always
+                                   is. An epoch of a small network on a GPU takes less time than its checkpoint */
     trial_on_start *on_start;
     trial_on_epoch *on_epoch;
     void *context;

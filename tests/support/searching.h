@@ -31,7 +31,7 @@ static const char searching_configuration[] = "[study]\nname = small\ntrials = 7
                                               "batch_size = 16\nepochs = $epochs\n"
                                               "[objectives]\nval_accuracy = maximize\nparameters = minimize\n"
                                               "[search]\nmethod = bo\ninitial = 4\n"
-                                              "[run]\nworkers = 1\n";
+                                              "[run]\nworkers = 1\ncheckpoints = 0\n";
 
 /* A fresh folder NAME in the test's folder with small.ini in it; a static buffer. */
 static inline const char *searching_folder(const char *name)

@@ -187,7 +187,8 @@ static bool on_epoch(void *context, const struct epoch_metrics *metrics)
     struct scene *scene = context;
     assert_true(scene->seen_count < 64);
     scene->seen[scene->seen_count++] = *metrics;
-    assert_true(!scene->setup.checkpoint || file_exists(scene->setup.checkpoint));
+    assert_true(!scene->setup.checkpoint || scene->setup.checkpoint_interval > 0 ||
+                file_exists(scene->setup.checkpoint));
     return metrics->epoch != scene->stop_after_epoch;
 }
 
@@ -345,6 +346,24 @@ static void run_until(struct scene *scene, int64_t steps, struct trial_result *r
     while (scene->device.steps < steps)
         assert_int_not_equal(trial_advance(trial), TRIAL_ENDED);
     trial_end(trial);
+}
+
+/* Epochs that end within the interval leave no checkpoint but the last: a trial that is cut off then starts anew. */
+static void spares_checkpoints(void **state)
+{
+    struct scene *scene = *state;
+    struct trial_result whole, result;
+    float *expected = undisturbed(scene, &whole);
+    scene->setup.checkpoint_interval = 3600;
+    run_until(scene, 3 * STEPS_PER_EPOCH, &result);
+    assert_false(file_exists(scene->path));
+    scene_reset(scene);
+    assert_ok(trial_run(&scene->setup, scene->log, &result));
+    assert_int_equal(scene->device.steps, EPOCHS * STEPS_PER_EPOCH);
+    float *weights = final_weights(scene);
+    assert_memory_equal(weights, expected, (size_t)scene->plan->parameters * sizeof *weights);
+    free(weights);
+    free(expected);
 }
 
 static void stops_at_once_when_asked(void **state)
@@ -561,6 +580,7 @@ static const struct CMUnitTest cases[] = {
     CASE(works_without_callbacks_and_checkpoint),
     CASE(resumes_with_the_same_bits),
     CASE(stops_at_once_when_asked),
+    CASE(spares_checkpoints),
     CASE(a_finished_trial_is_not_trained_again),
     CASE(stops_early_when_told),
     CASE(names_the_step_of_a_divergence),

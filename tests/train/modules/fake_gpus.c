@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -176,8 +177,12 @@ static void meet(struct device *device)
         atomic_store(&meeting->arrived, 0);
         atomic_fetch_add(&meeting->round, 1);
     }
-    while (atomic_load(&meeting->round) == round)
-        sched_yield();
+    for (int turn = 0; atomic_load(&meeting->round) == round; turn++) {
+        if (turn < 50)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
 }
 
 /* In the order of the ranks, so that every rank gets the same bits. */
