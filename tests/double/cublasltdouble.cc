@@ -179,15 +179,17 @@ const char *cublasLtGetStatusString(cublasStatus_t status)
     case CUBLAS_STATUS_ALLOC_FAILED:
         return "the resource allocation failed";
     case CUBLAS_STATUS_INVALID_VALUE:
-        return "an invalid numerical value was used as an argument";
+        return "an unsupported value or parameter was passed to the function";
+    case CUBLAS_STATUS_ARCH_MISMATCH:
+        return "the function requires an architectural feature absent from the device";
     case CUBLAS_STATUS_EXECUTION_FAILED:
         return "the function failed to launch on the GPU";
     case CUBLAS_STATUS_INTERNAL_ERROR:
         return "an internal operation failed";
     case CUBLAS_STATUS_NOT_SUPPORTED:
-        return "the functionality is not supported";
+        return "the requested functionality is not supported";
     default:
-        return "unknown error";
+        return "unrecognized status";
     }
 }
 

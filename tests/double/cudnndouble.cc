@@ -21,7 +21,7 @@ template <class Object> cudnnStatus_t create(Object **out, const char *kind, con
     if (code != CUDNN_STATUS_SUCCESS)
         return code;
     if (!out)
-        return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
+        return CUDNN_STATUS_BAD_PARAM;
     *out = new Object{};
     born(*out, kind);
     return CUDNN_STATUS_SUCCESS;
@@ -65,13 +65,14 @@ bool is_type(cudnnDataType_t type)
     return type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_BFLOAT16;
 }
 
-/* 2^31 elements and more are refused ("tensors must be smaller than 2 Giga-elements"). */
-bool is_shape(int a, int b, int c, int d)
+/* As the library answers without a device: BAD_PARAM for what is empty, NOT_SUPPORTED for 2^31 elements and more. */
+cudnnStatus_t judge_shape(int a, int b, int c, int d)
 {
     if (a < 1 || b < 1 || c < 1 || d < 1)
-        return false;
+        return CUDNN_STATUS_BAD_PARAM;
     int64_t product;
-    return !__builtin_mul_overflow(int64_t{a} * b, int64_t{c} * d, &product) && product <= INT32_MAX;
+    const bool fits = !__builtin_mul_overflow(int64_t{a} * b, int64_t{c} * d, &product) && product <= INT32_MAX;
+    return fits ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED;
 }
 
 } // namespace
@@ -202,10 +203,10 @@ cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t descriptor, cud
     cudnnTensorStruct &object = open(descriptor, tensor_kind, call);
     if (format != CUDNN_TENSOR_NCHW || !is_type(type))
         misuse("%s: format %d, type %d: the double has NCHW in float and bfloat16", call, format, type);
-    if (!is_shape(n, c, h, w))
-        return CUDNN_STATUS_BAD_PARAM;
-    object = {true, type, n, c, h, w};
-    return CUDNN_STATUS_SUCCESS;
+    const cudnnStatus_t verdict = judge_shape(n, c, h, w);
+    if (verdict == CUDNN_STATUS_SUCCESS)
+        object = {true, type, n, c, h, w};
+    return verdict;
 }
 
 cudnnStatus_t cudnnCreateFilterDescriptor(cudnnFilterDescriptor_t *descriptor)
@@ -228,10 +229,10 @@ cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t descriptor, cud
     cudnnFilterStruct &object = open(descriptor, filter_kind, call);
     if (format != CUDNN_TENSOR_NCHW || !is_type(type))
         misuse("%s: format %d, type %d: the double has NCHW in float and bfloat16", call, format, type);
-    if (!is_shape(k, c, h, w))
-        return CUDNN_STATUS_BAD_PARAM;
-    object = {true, type, k, c, h, w};
-    return CUDNN_STATUS_SUCCESS;
+    const cudnnStatus_t verdict = judge_shape(k, c, h, w);
+    if (verdict == CUDNN_STATUS_SUCCESS)
+        object = {true, type, k, c, h, w};
+    return verdict;
 }
 
 cudnnStatus_t cudnnCreateConvolutionDescriptor(cudnnConvolutionDescriptor_t *descriptor)
