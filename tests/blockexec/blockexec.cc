@@ -82,7 +82,3 @@ __attribute__((weak)) cudaError_t bx_submit(cudaStream_t, const char *, std::fun
 __attribute__((weak)) void bx_check_argument(const char *, int, const void *)
 {
 }
-
-__attribute__((weak)) void bx_check_word(const char *, int, const void *)
-{
-}

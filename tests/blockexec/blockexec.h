@@ -52,28 +52,22 @@ void *bx_shared(const char *function, int line, size_t bytes, size_t alignment);
 void *bx_dynamic_shared(size_t alignment);
 
 /* The seam to a double of the CUDA runtime, which defines these; without one: the task runs at once, every pointer is
- * good. bx_submit() puts a launch into its stream or graph. bx_check_argument() is given a kernel's argument that is a
- * pointer; bx_check_word() each word of an argument that is a struct, which may be a pointer or not. */
+ * good. bx_submit() puts a launch into its stream or graph; bx_check_argument() is given a kernel's arguments that are
+ * pointers. Those within structs nobody sees: a struct's bytes do not say which of them are. */
 cudaError_t bx_submit(cudaStream_t stream, const char *kernel, std::function<void()> task);
 void bx_check_argument(const char *kernel, int position, const void *pointer);
-void bx_check_word(const char *kernel, int position, const void *word);
 
 /* What cudaLaunchKernel would say of it. */
 cudaError_t bx_check_shape(dim3 grid, dim3 block, size_t shared_bytes);
 /* Runs all blocks; `body` is the kernel with its arguments, called once per thread. */
 void bx_run(const char *kernel, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &body);
 
-template <class T> void bx_check_value(const char *kernel, int position, const T &value)
+template <class T>
+void bx_check_value([[maybe_unused]] const char *kernel, [[maybe_unused]] int position, [[maybe_unused]] const T &value)
 {
     static_assert(std::is_trivially_copyable_v<T>, "a kernel's arguments are copied as bytes");
     if constexpr (std::is_pointer_v<T>)
         bx_check_argument(kernel, position, value);
-    else if constexpr (std::is_class_v<T> && alignof(T) >= alignof(void *))
-        for (size_t at = 0; at + sizeof(void *) <= sizeof value; at += sizeof(void *)) {
-            const void *word;
-            std::memcpy(&word, reinterpret_cast<const char *>(&value) + at, sizeof word);
-            bx_check_word(kernel, position, word);
-        }
 }
 
 /* What NR_LAUNCH is on the host. The arguments are copied when it is called, as on the device. */
