@@ -17,7 +17,7 @@ struct pool_shape {
     bool relu;
     const float *bias;
     int64_t inputs, outputs;
-    struct divisor in_plane, by_in_width, out_plane, by_out_width, by_channels, by_stride;
+    struct divisor in_plane, by_in_width, out_plane, by_out_width, by_channels, by_stride, by_kernel_width;
 };
 
 /* One position of one plane. */
@@ -79,9 +79,11 @@ static __device__ inline struct most window_share(const struct pool_shape &shape
     const int top = at.y * shape.stride - shape.pad_top, left = at.x * shape.stride - shape.pad_left;
     const float *plane = x + at.plane * shape.in_plane.value;
     struct most most = {0, NONE};
+    NR_UNROLL(1) /* more would spill around the division of large numbers */
     for (int place = static_cast<int>(threadIdx.x) % WARP; place < shape.kernel_height * shape.kernel_width;
          place += WARP) {
-        const int row = place / shape.kernel_width, h = top + row, w = left + place - row * shape.kernel_width;
+        const int row = static_cast<int>(quotient(place, shape.by_kernel_width)), h = top + row,
+                  w = left + place - row * shape.kernel_width;
         if (h >= 0 && h < shape.in_height && w >= 0 && w < shape.in_width)
             take<MAXIMUM>(&most, plane[h * shape.in_width + w] + at.bias, place, shape.relu);
     }
@@ -229,6 +231,7 @@ static struct pool_shape shape_of(const struct k_pool *pool)
     shape.by_out_width = divisor_of(pool->out_width);
     shape.by_channels = divisor_of(pool->channels);
     shape.by_stride = divisor_of(pool->stride);
+    shape.by_kernel_width = divisor_of(pool->kernel_width);
     return shape;
 }
 
