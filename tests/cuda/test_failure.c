@@ -27,7 +27,8 @@ static void test_cuda_codes(void **state)
         {cudaErrorLaunchFailure, NR_DEVICE, true},
         {cudaErrorECCUncorrectable, NR_DEVICE, true},
         {cudaErrorNvlinkUncorrectable, NR_DEVICE, true},
-        {cudaErrorContained, NR_DEVICE, true},
+        {(cudaError_t)226, NR_DEVICE, true}, /* contained */
+        {(cudaError_t)721, NR_DEVICE, true}, /* tensor memory leak */
         {cudaErrorUnknown, NR_DEVICE, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -7,6 +7,9 @@ namespace cudadouble
 namespace
 {
 
+/* Not in the headers of CUDA 12.0. */
+constexpr auto contained = static_cast<cudaError_t>(226), tensor_memory_leak = static_cast<cudaError_t>(721);
+
 struct error_row {
     cudaError_t code;
     const char *name, *text;
@@ -31,7 +34,7 @@ const error_row rows[] = {
     ROW(cudaErrorNoKernelImageForDevice, "no kernel image is available for execution on the device"),
     ROW(cudaErrorECCUncorrectable, "uncorrectable ECC error encountered"),
     ROW(cudaErrorNvlinkUncorrectable, "uncorrectable NVLink error detected during the execution"),
-    ROW(cudaErrorContained, "Invalid access of peer GPU memory over nvlink or a hardware error"),
+    {contained, "cudaErrorContained", "Invalid access of peer GPU memory over nvlink or a hardware error"},
     ROW(cudaErrorInvalidResourceHandle, "invalid resource handle"),
     ROW(cudaErrorIllegalState, "the operation cannot be performed in the present state"),
     ROW(cudaErrorNotReady, "device not ready"),
@@ -78,10 +81,10 @@ const error_row *row_of(cudaError_t code)
  * gone. */
 bool is_sticky(cudaError_t error)
 {
-    switch (error) {
+    switch (static_cast<int>(error)) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
-    case cudaErrorContained:
+    case contained:
     case cudaErrorContextIsDestroyed:
     case cudaErrorMpsClientTerminated:
     case cudaErrorExternalDevice:
@@ -94,7 +97,7 @@ bool is_sticky(cudaError_t error)
     case cudaErrorInvalidPc:
     case cudaErrorLaunchFailure:
     case cudaErrorAssert:
-    case cudaErrorTensorMemoryLeak:
+    case tensor_memory_leak:
         return true;
     default:
         return false;

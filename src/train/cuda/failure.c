@@ -4,14 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Errors that the headers of CUDA 12.0 do not name. */
+enum { CONTAINED = 226, TENSOR_MEMORY_LEAK = 721 };
+
 /* Errors after which the process must end: those of which driver_types.h says so ("leaves the process in an
  * inconsistent state"), a lost or broken device, and the unknown, of which nothing better can be assumed. */
 static bool is_sticky(cudaError_t code)
 {
-    switch (code) {
+    switch ((int)code) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
-    case cudaErrorContained:
+    case CONTAINED:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
     case cudaErrorContextIsDestroyed:
@@ -22,7 +25,7 @@ static bool is_sticky(cudaError_t code)
     case cudaErrorInvalidAddressSpace:
     case cudaErrorInvalidPc:
     case cudaErrorLaunchFailure:
-    case cudaErrorTensorMemoryLeak:
+    case TENSOR_MEMORY_LEAK:
     case cudaErrorMpsClientTerminated:
     case cudaErrorExternalDevice:
     case cudaErrorUnknown:
