@@ -58,7 +58,10 @@ if(_double_sources AND EXISTS ${CMAKE_SOURCE_DIR}/src/train/cuda/module.c)
   nasrun_cuda_objects(double_plain cuda_plain ${NASRUN_KERNEL_SOURCES} ${_blockexec_sources} ${_double_sources})
   add_library(nasrun_cuda_double MODULE ${NASRUN_CUDA_SOURCES})
   target_link_libraries(nasrun_cuda_double PRIVATE cuda_plain double_plain nasrun_train nasrun_net nasrun_base rt m)
-  target_link_options(nasrun_cuda_double PRIVATE LINKER:-z,defs LINKER:--exclude-libs,ALL)
+  # one symbol to be found by: -fvisibility=hidden leaves templates of std visible
+  file(CONFIGURE OUTPUT nasrun-cuda-double.map CONTENT "{ global: nasrun_cuda_backend; local: *; };\n")
+  target_link_options(nasrun_cuda_double PRIVATE LINKER:-z,defs
+    LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/nasrun-cuda-double.map)
   set_target_properties(nasrun_cuda_double PROPERTIES OUTPUT_NAME nasrun-cuda-double
     LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endif()
