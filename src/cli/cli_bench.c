@@ -276,6 +276,19 @@ static nr_status fill(const struct request *request, struct device *device, stru
     return status;
 }
 
+static nr_status open_device(const struct request *request, struct log *log, struct device **out)
+{
+    int count;
+    nr_status status = request->backend->count(log, &count);
+    if (status != NR_OK)
+        return status;
+    if (request->number >= count) {
+        log_error(log, "bench: there is no device %d; expected 0 to %d", request->number, count - 1);
+        return NR_INVALID;
+    }
+    return request->backend->open(request->number, log, out);
+}
+
 nr_status command_bench(struct cli *cli)
 {
     struct request request;
@@ -283,7 +296,7 @@ nr_status command_bench(struct cli *cli)
     struct table *table = NULL;
     nr_status status = read_request(cli, &request);
     if (status == NR_OK)
-        status = request.backend->open(request.number, cli->log, &device);
+        status = open_device(&request, cli->log, &device);
     if (status != NR_OK)
         return status;
     status = check_request(&request, device, cli->log);

@@ -65,6 +65,7 @@ static void refuses(void **state)
         {"train mlp", "there is no network \"mlp\" (did you mean mlp-s?)"},
         {"train --device cpu:x", "the device \"cpu:x\" is unknown"},
         {"train --device gpu", "\"gpu\""},
+        {"train --device cpu:1", "there is no device 1"},
         {"train --lanes 0", "--lanes is \"0\", expected a number from 1"},
         {"train --lanes 2", "2 lanes are more than the device has: 1"},
         {"train --images 15", "--images is \"15\", expected a number from 16"},

@@ -1,4 +1,4 @@
-/* The program on a GPU: kill -9 and going on, several lanes, bad input, the benchmark. */
+/* The program on a GPU: kill -9 and going on, several lanes, groups, faults of the device, the benchmark. */
 #include "support/gpu.h"
 #include "support/searching.h"
 
@@ -39,6 +39,16 @@ static char *undisturbed(const char *name, const char *more)
     return trials;
 }
 
+static void expect_in_log(const char *folder, const char *part)
+{
+    char *log = searching_read(folder, "runs/small/nasrun.log");
+    if (!strstr(log, part)) {
+        print_error("the log lacks \"%s\"; it says:\n%s\n", part, log);
+        fail();
+    }
+    free(log);
+}
+
 static void killed_and_resumed(void **state)
 {
     (void)state;
@@ -58,6 +68,7 @@ static void killed_and_resumed(void **state)
     assert_true(kills > 0);
     char *got = searching_read(folder, "runs/small/trials.csv");
     assert_string_equal(got, expected);
+    expect_in_log(folder, gpu_is_cpu() ? "trains on cpu" : "trains on cuda");
     free(got);
     free(expected);
 }
@@ -75,6 +86,45 @@ static void lanes_give_the_same_trials(void **state)
     free(four);
 }
 
+/* One trial over two devices, and the same bits again. */
+static void groups_train(void **state)
+{
+    (void)state;
+    static const char more[] = "--set run.devices=0,1 --set run.gpus_per_trial=2 --set run.lanes=1";
+    char folder[512];
+    if (gpu_is_cpu() || gpu_count() < 2)
+        skip();
+    char *first = undisturbed("group", more), *again = undisturbed("again", more);
+    snprintf(folder, sizeof folder, "%s/again", test_folder());
+    expect_in_log(folder, "trains on cuda");
+    assert_string_equal(again, first);
+    free(first);
+    free(again);
+}
+
+/* The double's: a sticky error in the midst of a trial ends the worker, whose successor takes the trial up from its
+ * checkpoint. What was recorded is that of a search without it, and the log names trial, step and call. */
+static void a_sticky_error_costs_an_attempt(void **state)
+{
+    (void)state;
+    char folder[512], fault[640];
+    if (!gpu_is_slow())
+        skip();
+    char *expected = undisturbed("healthy", "--set run.lanes=1");
+    snprintf(folder, sizeof folder, "%s", searching_folder("faulty"));
+    snprintf(fault, sizeof fault, "call=cudaGraphLaunch,nth=6,code=700,once=%s/failed", folder);
+    setenv("NASRUN_DOUBLE_FAIL", fault, 1);
+    run_through(folder, "--set run.lanes=1");
+    unsetenv("NASRUN_DOUBLE_FAIL");
+    char *got = searching_read(folder, "runs/small/trials.csv");
+    assert_string_equal(got, expected);
+    expect_in_log(folder, "cudaGraphLaunch(");
+    expect_in_log(folder, "illegal memory access");
+    expect_in_log(folder, " at step ");
+    free(got);
+    free(expected);
+}
+
 static void measures_itself(void **state)
 {
     (void)state;
@@ -89,9 +139,13 @@ static void measures_itself(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(killed_and_resumed),
-    cmocka_unit_test(lanes_give_the_same_trials),
+    cmocka_unit_test(killed_and_resumed), cmocka_unit_test(lanes_give_the_same_trials),
+    cmocka_unit_test(groups_train),       cmocka_unit_test(a_sticky_error_costs_an_attempt),
     cmocka_unit_test(measures_itself),
 };
 
-GPU_MAIN(cases)
+int main(int count, char **words)
+{
+    setenv("NASRUN_DOUBLE_DEVICES", "2", 0); /* means nothing to a GPU */
+    return gpu_main(count, words, cases, sizeof cases / sizeof *cases);
+}
