@@ -103,13 +103,13 @@ static void a_failure_is_told(void **state)
     json_decref(report);
 }
 
-/* Of 12 seconds 10 are kept for the report. */
+/* Of 16 seconds 10 are kept for the report. */
 static void time_is_kept(void **state)
 {
     (void)state;
     char arguments[1200];
     stand_in("compute-sanitizer", "exec sleep 100");
-    snprintf(arguments, sizeof arguments, "--double '%s' --seconds 12 memcheck racecheck", build_folder());
+    snprintf(arguments, sizeof arguments, "--double '%s' --seconds 16 memcheck racecheck", build_folder());
     json_t *report = expect_report(arguments, 1);
     expect_stage(report, "memcheck", "failed", "not done in the time it had");
     expect_stage(report, "racecheck", "skipped", "0 s were left");

@@ -47,7 +47,7 @@ def versions(nvcc):
     return {
         "nvcc": (re.findall(r"V([\d.]+)", output(nvcc, "--version")) or [""])[0],
         "compiler": output("cc", "--version").partition("\n")[0],
-        "torch": output("python3", "-c", "import torch; print(torch.__version__)"),
+        "torch": output("python3", "-c", "from importlib import metadata; print(metadata.version('torch'))"),
     }
 
 

@@ -15,10 +15,10 @@ class Skipped(Exception):
 
 
 class Stages:
-    """Runs functions as stages within `seconds` from now on; `results` is what became of each."""
+    """Runs functions as stages until `end` of the monotonic clock; `results` is what became of each."""
 
-    def __init__(self, seconds, folder, say):
-        self.end = time.monotonic() + seconds
+    def __init__(self, end, folder, say):
+        self.end = end
         self.folder = folder  # of the logs
         self.say = say
         self.results = []
