@@ -64,6 +64,7 @@ if(_double_sources AND EXISTS ${CMAKE_SOURCE_DIR}/src/train/cuda/module.c)
     LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/nasrun-cuda-double.map)
   set_target_properties(nasrun_cuda_double PROPERTIES OUTPUT_NAME nasrun-cuda-double
     LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  add_dependencies(test_cuda_program nasrun_cuda_double) # of tests/run; skipped where there is no such module
 endif()
 
 if(NOT CMAKE_C_COMPILER_ID STREQUAL GNU OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
