@@ -86,8 +86,12 @@ int device_lanes(const struct device *device)
 int64_t device_available(struct device *device)
 {
     size_t available = 0, total;
-    if (device_check(device) != NR_OK || cudaMemGetInfo(&available, &total) != cudaSuccess)
+    if (device_check(device) != NR_OK)
         return 0;
+    if (cudaMemGetInfo(&available, &total) != cudaSuccess) {
+        (void)cudaGetLastError(); /* or the next launch would report it */
+        return 0;
+    }
     for (int i = 0; i < DEVICE_MOST_LANES; i++)
         if (device->lane[i] && device->trainers[i] == 0)
             available += device->lane[i]->workspace_size;

@@ -86,6 +86,7 @@ void device_describe(const struct device *device, struct text *text)
     (void)cudaDriverGetVersion(&driver);
     (void)cudaRuntimeGetVersion(&runtime);
     (void)ncclGetVersion(&nccl);
+    (void)cudaGetLastError(); /* a version that could not be had is 0 */
     text_format(text, "cuda %s, driver %d.%d, runtime %d.%d", device->name, driver / 1000, driver % 1000 / 10,
                 runtime / 1000, runtime % 1000 / 10);
     text_format(text, ", cuBLAS %zu.%zu.%zu, cuDNN %zu.%zu.%zu, NCCL %d.%d.%d", blas / 10000, blas / 100 % 100,
