@@ -23,7 +23,7 @@ nr_status trainer_fail(struct trainer *trainer, nr_status status)
     struct progress *progress = &trainer->progress;
     if (status == NR_INFEASIBLE)
         status = NR_DEVICE;
-    if (trainer->setup.ranks > 1)
+    if (trainer_group(trainer))
         collective_abort(device->group);
     trainer->submitted = trainer->enqueued;
     if (progress->status == NR_DEVICE || progress->status == NR_NO_MEMORY)
@@ -168,7 +168,7 @@ static nr_status look(struct trainer *trainer)
         status = collect(trainer);
     if (status != NR_OK || trainer->progress.status != NR_OK || !is_busy(trainer))
         return status;
-    if (device->group)
+    if (trainer_group(trainer))
         status = collective_check(device->group);
     if (status == NR_OK)
         status = pump(trainer);

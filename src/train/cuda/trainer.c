@@ -92,7 +92,7 @@ static nr_status build_network(struct trainer *trainer, struct network *network)
         return NR_OK;
     network->lane = trainer->lane;
     network->vectors = &trainer->blueprint.vectors;
-    network->group = network->setup.ranks > 1 ? trainer->device->group : NULL;
+    network->group = trainer_group(trainer);
     network->images = trainer->images->view;
     network->feed = (struct k_feed){.order = trainer->blueprint.vectors.order,
                                     .count = trainer->blueprint.images,
@@ -270,7 +270,7 @@ nr_status trainer_create(struct device *device, struct images *images, const str
     status = prepare(trainer);
     if (status != NR_OK) {
         status = device_report(device, status, "creating a trainer");
-        if (setup->ranks > 1) /* the others must not wait for this one */
+        if (trainer_group(trainer)) /* the others must not wait for this one */
             collective_abort(device->group);
         trainer_destroy(trainer);
         return status;

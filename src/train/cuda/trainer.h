@@ -44,6 +44,13 @@ struct trainer {
     char cause[sizeof((struct failure *)0)->text];
 };
 
+/* The group that its steps take the mean over: the device's, if that has as many ranks (one, perhaps); else NULL. */
+static inline struct collective *trainer_group(const struct trainer *trainer)
+{
+    const struct device *device = trainer->device;
+    return device->ranks == (trainer->setup.ranks > 1 ? trainer->setup.ranks : 1) ? device->group : NULL;
+}
+
 /* trainer.c */
 nr_status trainer_create(struct device *device, struct images *images, const struct trainer_setup *setup,
                          struct trainer **out);
