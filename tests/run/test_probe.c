@@ -1,17 +1,16 @@
 /* Asking for GPUs in a child process: its answer, and its ends. */
 #include "support/test.h"
 
+#include <dlfcn.h>
+
 #include "run/probe.h"
 
-/* Asks with the module NAME of tests/train/modules; NULL: as the machine is. */
+/* Asks with the module NAME of tests/train/modules. */
 static void ask(const char *name, bool train, struct probe *out)
 {
     char path[1024];
-    snprintf(path, sizeof path, "%s/%s.so", getenv("NASRUN_MODULES"), name ? name : "");
-    if (name)
-        setenv("NASRUN_CUDA_MODULE", path, 1);
-    else
-        unsetenv("NASRUN_CUDA_MODULE");
+    snprintf(path, sizeof path, "%s/%s.so", getenv("NASRUN_MODULES"), name);
+    setenv("NASRUN_CUDA_MODULE", path, 1);
     assert_ok(probe_devices(test_program(), train, NULL, out));
 }
 
@@ -87,11 +86,25 @@ static void a_program_that_cannot_start(void **state)
     log_destroy(log);
 }
 
+/* Then no child is started: its program need not even exist. */
+static void without_a_driver(void **state)
+{
+    (void)state;
+    struct probe probe;
+    if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL))
+        skip();
+    unsetenv("NASRUN_CUDA_MODULE");
+    assert_ok(probe_devices("/nowhere/nasrun", false, NULL, &probe));
+    assert_int_equal(probe.count, 0);
+    assert_string_equal(probe.error, "no NVIDIA driver: libcuda.so.1 was not found");
+    assert_false(probe.broken);
+    probe_clear(&probe);
+}
+
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(devices_are_listed),
-    cmocka_unit_test(devices_are_tried),
-    cmocka_unit_test(failures_are_lines),
-    cmocka_unit_test(a_program_that_cannot_start),
+    cmocka_unit_test(devices_are_listed), cmocka_unit_test(devices_are_tried),
+    cmocka_unit_test(failures_are_lines), cmocka_unit_test(a_program_that_cannot_start),
+    cmocka_unit_test(without_a_driver),
 };
 
 TEST_MAIN(cases)
