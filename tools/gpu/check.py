@@ -18,6 +18,7 @@ from stages import Failure, Skipped, Stages
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 PACKED, UNPACKED = PROJECT / "build/gpu-deps.tar.xz", PROJECT / "build/gpu-deps"
 REPORT_SECONDS = 10  # kept back for writing the report
+SANITIZER_PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
 LANES = (2, 4, 8, 32)  # beside 1 and 16, which the benchmark measures by itself
 
 
@@ -85,7 +86,8 @@ class Check:
             raise Failure(f"failed: {', '.join(sorted(by_status['fail']))}; see {self.stages.name}.log")
         if not by_status.get("run"):
             raise Failure("no test ran")
-        return {"passed": len(by_status["run"]), "skipped": sorted(by_status.get("notrun", []))}
+        return {"passed": len(by_status["run"]), "skipped": sorted(by_status.get("notrun", [])),
+                "tests": sorted(by_status["run"])}
 
     def tests(self):
         return self.ctest("-R", "^test_expression$") if self.double else self.ctest("-L", "gpu", "-E", "^test_gpu_kernel_")
@@ -94,7 +96,7 @@ class Check:
         return self.ctest("-R", "^test_(text|memory)$") if self.double else self.ctest("-R", "^test_gpu_kernel_")
 
     def sanitizer(self, tool):
-        program = shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path="/usr/local/cuda/bin")
+        program = shutil.which("compute-sanitizer", path=os.pathsep.join([os.environ["PATH"], *SANITIZER_PLACES]))
         tests = sorted(self.build_folder.glob("test_memory" if self.double else "test_gpu_kernel_*"))
         if not program or not tests:
             raise Skipped("compute-sanitizer is not here" if not program else "no kernel tests are built")
