@@ -76,6 +76,19 @@ nr_status device_lane(struct device *device, int number, struct lane **out)
     return NR_OK;
 }
 
+void device_make_room(struct device *device, int number, size_t bytes)
+{
+    size_t available, total, needed = bytes + (device->lane[number] ? 0 : device_workspace(device));
+    for (int i = 0; i < DEVICE_MOST_LANES; i++) {
+        if (cudaMemGetInfo(&available, &total) != cudaSuccess || available >= needed)
+            return;
+        if (i == number || device->trainers[i] > 0)
+            continue;
+        lane_destroy(device->lane[i]);
+        device->lane[i] = NULL;
+    }
+}
+
 int device_lanes(const struct device *device)
 {
     (void)device;

@@ -46,6 +46,9 @@ nr_status device_hangs(struct device *device, const char *what) NR_MUST_CHECK;
 nr_status device_check(const struct device *device) NR_MUST_CHECK;
 /* The lane, made if it is used for the first time. */
 nr_status device_lane(struct device *device, int number, struct lane **out) NR_MUST_CHECK;
+/* Gives back lanes without a trainer, which device_available() counts as free, until `bytes` beside the workspace of
+ * lane `number` are free or there are no more. */
+void device_make_room(struct device *device, int number, size_t bytes);
 size_t device_workspace(const struct device *device);
 
 /* The device even if it could not be started: its failure tells why. */
