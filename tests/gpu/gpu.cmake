@@ -20,6 +20,12 @@ foreach(_source IN LISTS _gpu_tests)
       ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};NASRUN_CUDA_MODULE=$<TARGET_FILE:nasrun_cuda_double>")
   endif()
 endforeach()
+if(TARGET nasrun_cuda_double) # a library without fused products, on a device that runs ahead of the host
+  add_test(NAME test_gpu_step_double_unfused COMMAND test_gpu_step)
+  set_tests_properties(test_gpu_step_double_unfused PROPERTIES LABELS cuda TIMEOUT ${_timeout}
+    ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};NASRUN_CUDA_MODULE=$<TARGET_FILE:nasrun_cuda_double>;NASRUN_DOUBLE_EAGER=1;\
+NASRUN_DOUBLE_NO_EPILOGUE=BIAS,RELU_BIAS,RELU_AUX_BIAS,DRELU,DRELU_BGRAD,BGRADA")
+endif()
 
 if(NOT NASRUN_HAVE_CUDA_MODULE OR NOT TARGET cuda_host)
   return()
