@@ -54,18 +54,16 @@ function(nasrun_cuda_objects name flavour)
 endfunction()
 
 # ---- the backend on the double, as a module that the program loads (NASRUN_CUDA_MODULE) ----
-if(_double_sources AND EXISTS ${CMAKE_SOURCE_DIR}/src/train/cuda/module.c)
-  nasrun_cuda_objects(double_plain cuda_plain ${NASRUN_KERNEL_SOURCES} ${_blockexec_sources} ${_double_sources})
-  add_library(nasrun_cuda_double MODULE ${NASRUN_CUDA_SOURCES})
-  target_link_libraries(nasrun_cuda_double PRIVATE cuda_plain double_plain nasrun_train nasrun_net nasrun_base rt m)
-  # one symbol to be found by: -fvisibility=hidden leaves templates of std visible
-  file(CONFIGURE OUTPUT nasrun-cuda-double.map CONTENT "{ global: nasrun_cuda_backend; local: *; };\n")
-  target_link_options(nasrun_cuda_double PRIVATE LINKER:-z,defs
-    LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/nasrun-cuda-double.map)
-  set_target_properties(nasrun_cuda_double PROPERTIES OUTPUT_NAME nasrun-cuda-double
-    LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  add_dependencies(test_cuda_program nasrun_cuda_double) # of tests/run; skipped where there is no such module
-endif()
+nasrun_cuda_objects(double_plain cuda_plain ${NASRUN_KERNEL_SOURCES} ${_blockexec_sources} ${_double_sources})
+add_library(nasrun_cuda_double MODULE ${NASRUN_CUDA_SOURCES})
+target_link_libraries(nasrun_cuda_double PRIVATE cuda_plain double_plain nasrun_train nasrun_net nasrun_base rt m)
+# one symbol to be found by: -fvisibility=hidden leaves templates of std visible
+file(CONFIGURE OUTPUT nasrun-cuda-double.map CONTENT "{ global: nasrun_cuda_backend; local: *; };\n")
+target_link_options(nasrun_cuda_double PRIVATE LINKER:-z,defs
+  LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/nasrun-cuda-double.map)
+set_target_properties(nasrun_cuda_double PROPERTIES OUTPUT_NAME nasrun-cuda-double
+  LINKER_LANGUAGE CXX LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+add_dependencies(test_cuda_program nasrun_cuda_double) # of tests/run; skipped where there is no such module
 
 if(NOT CMAKE_C_COMPILER_ID STREQUAL GNU OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   message(STATUS "CUDA: its tests under sanitizers are built with gcc only")
@@ -143,25 +141,23 @@ endforeach()
 # ---- the backend on the double, linked into test programs ----
 # Backend, kernels, executor and double are compiled in the checked flavour; what they need of the other folders is linked as
 # it is (their own tests run under the sanitizer presets), but its memory is watched all the same.
-if(_double_sources AND NASRUN_CUDA_SOURCES)
-  nasrun_cuda_objects(double_checked cuda_checked ${_double_sources})
-  nasrun_cuda_objects(backend_checked cuda_checked ${NASRUN_CUDA_SOURCES})
-  target_link_libraries(backend_checked PRIVATE nasrun_options)
-  # nasrun_cuda_test(<name> <sources...>): a program over the whole backend on the double.
-  function(nasrun_cuda_test name)
-    add_executable(${name} ${ARGN})
-    target_link_libraries(${name} PRIVATE cuda_checked backend_checked kernels_checked double_checked blockexec_checked
-      nasrun_test_support rt)
-    target_link_options(${name} PRIVATE LINKER:-z,defs)
-    set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
-    add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS cuda TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
-      ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};${_sanitizers}")
-  endfunction()
-  # tests/double/test_*.c try the double alone, tests/cuda/test_*.c the backend on it.
-  file(GLOB _cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/test_*.c ${CMAKE_CURRENT_SOURCE_DIR}/double/test_*.c)
-  foreach(_source IN LISTS _cuda_tests)
-    get_filename_component(_name ${_source} NAME_WE)
-    nasrun_cuda_test(${_name} ${_source})
-  endforeach()
-endif()
+nasrun_cuda_objects(double_checked cuda_checked ${_double_sources})
+nasrun_cuda_objects(backend_checked cuda_checked ${NASRUN_CUDA_SOURCES})
+target_link_libraries(backend_checked PRIVATE nasrun_options)
+# nasrun_cuda_test(<name> <sources...>): a program over the whole backend on the double.
+function(nasrun_cuda_test name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE cuda_checked backend_checked kernels_checked double_checked blockexec_checked
+    nasrun_test_support rt)
+  target_link_options(${name} PRIVATE LINKER:-z,defs)
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS cuda TIMEOUT ${_timeout} SKIP_RETURN_CODE 77
+    ENVIRONMENT "${NASRUN_TEST_ENVIRONMENT};${_sanitizers}")
+endfunction()
+# tests/double/test_*.c try the double alone, tests/cuda/test_*.c the backend on it.
+file(GLOB _cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/test_*.c ${CMAKE_CURRENT_SOURCE_DIR}/double/test_*.c)
+foreach(_source IN LISTS _cuda_tests)
+  get_filename_component(_name ${_source} NAME_WE)
+  nasrun_cuda_test(${_name} ${_source})
+endforeach()
