@@ -90,10 +90,11 @@ class Check:
                 "tests": sorted(by_status["run"])}
 
     def tests(self):
-        return self.ctest("-R", "^test_expression$") if self.double else self.ctest("-L", "gpu", "-E", "^test_gpu_kernel_")
+        selection = ("-R", "^test_expression$") if self.double else ("-L", "gpu", "-E", "^test_gpu_kernel_")
+        return self.ctest(*selection)
 
     def kernels(self):
-        return self.ctest("-R", "^test_(text|memory)$") if self.double else self.ctest("-R", "^test_gpu_kernel_")
+        return self.ctest("-R", "^test_(text|memory)$" if self.double else "^test_gpu_kernel_")
 
     def sanitizer(self, tool):
         program = shutil.which("compute-sanitizer", path=os.pathsep.join([os.environ["PATH"], *SANITIZER_PLACES]))
@@ -180,10 +181,11 @@ def arguments_of(description):
     parser.add_argument("--seconds", type=float, default=540, help="for everything (540)")
     parser.add_argument("--pack", action="store_true", help=f"write {PACKED.relative_to(PROJECT)} and do no more")
     parser.add_argument("--double", type=pathlib.Path, metavar="BUILD",
-                        help="no GPU: the program built in BUILD on the double of CUDA, everything tiny; proves this script")
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"only these: {' '.join(name for name, _, _ in PLAN)}")
+                        help="no GPU: the program built in BUILD on the double of CUDA; proves this script, no more")
+    names = [name for name, _, _ in PLAN]
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"only these: {' '.join(names)}")
     arguments = parser.parse_args()
-    unknown = set(arguments.stages) - {name for name, _, _ in PLAN}
+    unknown = set(arguments.stages).difference(names)
     if unknown:
         parser.error(f"no such stage: {' '.join(sorted(unknown))}")
     return arguments
@@ -212,7 +214,8 @@ def main(description):
     check = Check(arguments, out, known["gpus"], end)
     run_stages(check, arguments.stages)
     report.write(out, {**known, "double": check.double, "results": check.stages.results})
-    by_status = {status: [r["stage"] for r in check.stages.results if r["status"] == status] for status in ("ok", "failed")}
-    say(f"{out}/gpu-report.md; " + (f"FAILED: {', '.join(by_status['failed'])}" if by_status["failed"]
-                                    else "nothing failed" if by_status["ok"] else "nothing was done"))
-    return 0 if by_status["ok"] and not by_status["failed"] else 1
+    done = [result["stage"] for result in check.stages.results if result["status"] == "ok"]
+    failed = [result["stage"] for result in check.stages.results if result["status"] == "failed"]
+    outcome = f"FAILED: {', '.join(failed)}" if failed else "nothing failed" if done else "nothing was done"
+    say(f"{out}/gpu-report.md; {outcome}")
+    return 0 if done and not failed else 1

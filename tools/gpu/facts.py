@@ -1,4 +1,5 @@
-"""What a figure needs beside it: device, driver, versions, machine, commit, date. Never fails: what cannot be told is ""."""
+"""What a figure needs beside it: device, driver, versions, machine, commit, date. Never fails: what cannot be told is
+""."""
 
 import datetime
 import os

@@ -31,8 +31,8 @@ def percent(share):
 
 
 def heading(report):
-    gpus = ", ".join(f"{gpu['name']} ({gpu['memory_mib']} MiB, compute capability {gpu['capability']}, driver {gpu['driver']})"
-                     for gpu in report["gpus"])
+    form = "{name} ({memory_mib} MiB, compute capability {capability}, driver {driver})"
+    gpus = ", ".join(form.format(**gpu) for gpu in report["gpus"])
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items() if version)
     title = "No GPU: the double of CUDA stood in for one" if report["double"] else gpus
     return (f"# {title}\n\n{report['date']}, commit {report['commit'] or 'unknown'}; {report['processor']}, "
@@ -50,7 +50,8 @@ def training(report):
         ours, theirs, graph = row["seconds_per_epoch"], *(torch.get((row["network"], v)) for v in ("eager", "graph"))
         plain = row["lanes"] == 1 and row["precision"] == "float32"
         goal = GOALS.get((row["network"], row["lanes"])) if row["precision"] == "float32" else None
-        rows.append([row["network"], row["batch"], row["lanes"], row["precision"], milliseconds(ours), milliseconds(goal),
+        rows.append([row["network"], row["batch"], row["lanes"], row["precision"], milliseconds(ours),
+                     milliseconds(goal),
                      milliseconds(theirs) if plain else None, milliseconds(graph) if plain else None,
                      theirs / ours if plain and theirs else None,
                      percent(row.get("launch_share")), percent(row.get("share_of_peak")), memory(row)])
@@ -78,8 +79,9 @@ def search(report):
     found = figures(report, "search")
     if not found:
         return ""
-    return (f"`{found['configuration']}`: {found['trials']} trials in {found['seconds']} s, in {found['idle_share']:.1%} of which no "
-            f"trial was training; best accuracy {found['best']:.4f}, hypervolume {found['hypervolume']:.4g}.\n\n")
+    return (f"`{found['configuration']}`: {found['trials']} trials in {found['seconds']} s, "
+            f"in {found['idle_share']:.1%} of which no trial was training; "
+            f"best accuracy {found['best']:.4f}, hypervolume {found['hypervolume']:.4g}.\n\n")
 
 
 def stages(report):

@@ -1,4 +1,5 @@
-"""Stages of a check that share a limited time: each is timed, ended when its time is up, left out when too little is left."""
+"""Stages of a check that share a limited time: each is timed, ended when its time is up, left out when too little is
+left."""
 
 import os
 import signal
@@ -44,14 +45,16 @@ class Stages:
         except Skipped as reason:
             result["status"], result["message"] = "skipped", str(reason)
         result["seconds"] = round(time.monotonic() - start, 1)
-        self.say(f"{name}: {result['status']}, {result['seconds']} s" + (f": {result['message']}" if result["message"] else ""))
+        message = result["message"] and f": {result['message']}"
+        self.say(f"{name}: {result['status']}, {result['seconds']} s{message}")
         return result["figures"]
 
     def command(self, *words, environment=None, accept=(0,), log=None):
-        """Runs a command within the stage's time; its output, of which a copy goes to LOG.log. Ends with 77: skipped."""
+        """Runs a command within the stage's time; returns its output, of which a copy goes to LOG.log. One that ends
+        with 77 has nothing to do here, as for CTest."""
         words = [str(word) for word in words]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True, errors="replace", start_new_session=True,
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
                                    env=os.environ | (environment or {}))
         try:
             output, errors = process.communicate(timeout=max(0.1, self.limit - time.monotonic()))

@@ -10,7 +10,8 @@
 #   NASRUN_CUDA_SOURCES, NASRUN_KERNEL_SOURCES, NASRUN_CUDA_LIBRARIES
 set(NASRUN_CUDA AUTO CACHE STRING "The CUDA backend: AUTO where all it needs is found, ON, OFF (nor its tests)")
 set_property(CACHE NASRUN_CUDA PROPERTY STRINGS AUTO ON OFF)
-set(NASRUN_CUDA_ROOTS "$ENV{NASRUN_CUDA_ROOTS}" CACHE STRING "Folders with bin, include, lib in which to look for CUDA, cuDNN, NCCL first")
+set(NASRUN_CUDA_ROOTS "$ENV{NASRUN_CUDA_ROOTS}" CACHE STRING
+  "Folders with bin, include, lib in which to look for CUDA, cuDNN, NCCL first")
 set(NASRUN_CUDA_ARCHITECTURES "$ENV{NASRUN_CUDA_ARCHITECTURES}" CACHE STRING
   "Compute capabilities to compile for, \"80;90\"; empty: all that are supported. The newest is added as PTX")
 set(NASRUN_CUDA_MISSING "")
@@ -28,8 +29,10 @@ function(nasrun_cuda_wheels out)
   find_program(NASRUN_PYTHON NAMES python3)
   mark_as_advanced(NASRUN_PYTHON)
   if(NASRUN_PYTHON)
-    execute_process(COMMAND ${NASRUN_PYTHON} -c
-      "import site, sysconfig; print(*{sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), site.getusersitepackages(), *site.getsitepackages()}, sep=';')"
+    string(CONCAT script "import site, sysconfig\n"
+      "paths = [sysconfig.get_path(name) for name in ('purelib', 'platlib')]\n"
+      "print(*{*paths, site.getusersitepackages(), *site.getsitepackages()}, sep=';')")
+    execute_process(COMMAND ${NASRUN_PYTHON} -c "${script}"
       OUTPUT_VARIABLE packages OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
     if(status EQUAL 0)
       list(SORT packages)
@@ -175,8 +178,10 @@ endfunction()
 # The module has everything of its own but the libraries of NVIDIA, and one symbol to be found by.
 function(nasrun_cuda_module)
   add_library(nasrun_cuda MODULE ${NASRUN_CUDA_SOURCES})
-  target_link_libraries(nasrun_cuda PRIVATE nasrun_train nasrun_net nasrun_base nasrun_kernels cuda_headers ${NASRUN_CUDA_LIBRARIES} m)
-  target_link_options(nasrun_cuda PRIVATE LINKER:-z,defs LINKER:--exclude-libs,ALL LINKER:--as-needed LINKER:--gc-sections)
+  target_link_libraries(nasrun_cuda PRIVATE nasrun_train nasrun_net nasrun_base nasrun_kernels cuda_headers
+    ${NASRUN_CUDA_LIBRARIES} m)
+  target_link_options(nasrun_cuda PRIVATE LINKER:-z,defs LINKER:--exclude-libs,ALL LINKER:--as-needed
+    LINKER:--gc-sections)
   nasrun_cuda_rpath(rpath)
   set_target_properties(nasrun_cuda PROPERTIES OUTPUT_NAME nasrun-cuda C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR} BUILD_RPATH "${rpath}" INSTALL_RPATH "${rpath}")
@@ -195,7 +200,8 @@ set(_includes)
 set(NASRUN_CUDA_LIBRARIES)
 nasrun_cuda_find()
 if(NOT _missing_headers)
-  nasrun_cuda_version(${NASRUN_INCLUDE_cuda_runtime_api_h} cuda_runtime_api.h CUDART_VERSION 12000 CUDA _missing_headers)
+  nasrun_cuda_version(${NASRUN_INCLUDE_cuda_runtime_api_h} cuda_runtime_api.h CUDART_VERSION 12000 CUDA
+    _missing_headers)
   nasrun_cuda_version(${NASRUN_INCLUDE_cudnn_h} cudnn_version.h CUDNN_MAJOR 9 cuDNN _missing_headers)
 endif()
 if(NOT _missing_headers)
@@ -225,7 +231,8 @@ if(_missing)
   string(REPLACE ";" ", " _missing "${_missing}")
   set(NASRUN_CUDA_MISSING "${_missing}")
   if(NASRUN_CUDA STREQUAL ON)
-    message(FATAL_ERROR "CUDA: missing: ${_missing}. NASRUN_CUDA_ROOTS may name the folders; NASRUN_CUDA=OFF builds without")
+    message(FATAL_ERROR
+      "CUDA: missing: ${_missing}. NASRUN_CUDA_ROOTS may name the folders; NASRUN_CUDA=OFF builds without")
   endif()
   message(STATUS "CUDA: no backend, missing: ${_missing}")
 else()
