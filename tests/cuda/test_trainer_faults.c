@@ -3,7 +3,6 @@
 #include "support/training.h"
 
 #include "double/child.h"
-#include "double/cudadouble.h"
 #include "train/cuda/cuda.h"
 
 enum { IMAGES = 24, STEPS = 9 }; /* 20 train */
@@ -29,114 +28,6 @@ static void create(struct training *training)
     training->recipe.epochs = 3;
     training->recipe.clip_norm = 1;
     training->recipe.precision = PRECISION_BF16;
-}
-
-/* The whole life of a trainer, up to the first failure. Whatever it says is added to `said`. */
-static nr_status train_and_look(struct training *training, struct trainer *trainer, struct text *said)
-{
-    struct progress progress = {0};
-    struct evaluation evaluation;
-    struct trial_state state;
-    float logits[5 * TRAINING_CLASSES];
-    cuda_backend.reset_progress(trainer);
-    nr_status status = cuda_backend.submit(trainer, STEPS);
-    if (status == NR_OK) {
-        training_wait(training, trainer, &progress);
-        status = progress.status;
-    }
-    if (status == NR_OK)
-        status = cuda_backend.evaluate(trainer, training->images, training->index, IMAGES, &evaluation);
-    if (status == NR_OK)
-        status = cuda_backend.predict(trainer, training->images, training->index, 5, logits);
-    if (status == NR_OK)
-        status = cuda_backend.read_state(trainer, &state);
-    if (status == NR_OK) {
-        status = cuda_backend.write_state(trainer, &state);
-        trial_state_clear(&state);
-    }
-    cuda_backend.poll(trainer, &progress);
-    text_format(said, "%s", progress.cause ? progress.cause : "");
-    return status;
-}
-
-static nr_status live(struct training *training, struct text *said)
-{
-    struct trainer *trainer;
-    nr_status status = cuda_backend.open(0, training->log, &training->device);
-    if (status != NR_OK)
-        return status;
-    cuda_device_options(training->device)->steps_per_graph = 2;
-    status = cuda_backend.upload(training->device, &training->dataset, &training->images);
-    if (status != NR_OK)
-        return status;
-    const struct trainer_setup setup = training_setup(training, 1);
-    if (cuda_backend.memory(training->device, &training->hand.plan, &training->recipe) <= 0 ||
-        cuda_backend.available(training->device) < 0)
-        return NR_DEVICE;
-    status = cuda_backend.create(training->device, training->images, &setup, &trainer);
-    if (status != NR_OK)
-        return status;
-    status = train_and_look(training, trainer, said);
-    cuda_backend.destroy(trainer);
-    return status;
-}
-
-/* The call itself, or what it was for: of a kernel its launcher. */
-static bool names_cause(const char *said, const char *call)
-{
-    static const char *const purposes[] = {"MiB are free", "a first kernel", "cudnnConvolution", "k_"};
-    bool named = strstr(said, call) != NULL;
-    for (size_t i = 0; i < sizeof purposes / sizeof *purposes; i++)
-        named |= strstr(said, purposes[i]) != NULL;
-    return named;
-}
-
-/* Some failures are no failure: an epilogue that is not to be had, an algorithm, a figure that is only told. */
-static void fail_at(long number, long *harmless)
-{
-    struct training training;
-    struct text said = {0};
-    size_t before = cudadouble_live();
-    create(&training);
-    training.backend = &cuda_backend;
-    cudadouble_fail_at(number);
-    nr_status status = live(&training, &said);
-    const char *call = cudadouble_failed();
-    text_format(&said, "%s", log_text(training.log));
-    if (status == NR_OK) {
-        (*harmless)++;
-    } else if (!names_cause(said.data, call)) {
-        print_error("call %ld, %s, failed: \"%s\"\n", number, call, said.data);
-        fail();
-    }
-    training_clear(&training);
-    cudadouble_fail_at(0);
-    text_clear(&said);
-    if (cudadouble_live() != before) {
-        print_error("call %ld leaves behind:\n", number);
-        cudadouble_print_live();
-        fail();
-    }
-}
-
-static void every_call_fails_once(void **state)
-{
-    (void)state;
-    struct training training;
-    struct text said = {0};
-    long calls, harmless = 0;
-    setenv("NASRUN_DOUBLE_CAPABILITY", "8.0", 1); /* workspaces of 4 MiB: each is filled anew for each of the calls */
-    create(&training);
-    training.backend = &cuda_backend;
-    cudadouble_fail_at(0);
-    assert_ok(live(&training, &said));
-    training_clear(&training);
-    calls = cudadouble_calls();
-    text_clear(&said);
-    assert_true(calls > 200);
-    for (long number = 1; number <= calls; number++)
-        fail_at(number, &harmless);
-    assert_true(harmless < calls / 10);
 }
 
 /* ---- in processes of their own: the double reads its environment once ---- */
@@ -207,6 +98,24 @@ static void fill_device(void)
     training_clear(&lonely);
 }
 
+/* Two lanes' workspaces of 32 MiB and one such arena fit into 96 MiB, two do not: what the first lane keeps is given
+ * back for the second. */
+static void fill_lanes(void)
+{
+    struct trainer *trainer = start(60);
+    struct trainer_setup setup = training_setup(&lonely, 2);
+    cuda_backend.destroy(trainer);
+    while (cuda_backend.memory(lonely.device, &lonely.hand.plan, &lonely.recipe) < (32 + 18) << 20)
+        lonely.recipe.batch_size = lonely.recipe.epoch_images = lonely.recipe.batch_size * 5 / 4 + 1;
+    for (setup.lane = 0; setup.lane < 2; setup.lane++) {
+        int64_t before = cuda_backend.available(lonely.device);
+        trainer = training_create_trainer(&lonely, &setup);
+        cuda_backend.destroy(trainer);
+        assert_true(cuda_backend.available(lonely.device) == before);
+    }
+    training_clear(&lonely);
+}
+
 static void a_lost_device(void **state)
 {
     (void)state;
@@ -224,6 +133,12 @@ static void a_full_device(void **state)
 {
     (void)state;
     passes(fill_device, ENVIRONMENT("NASRUN_DOUBLE_MEMORY=50000000", "CMOCKA_TEST_ABORT=1"));
+}
+
+static void full_lanes(void **state)
+{
+    (void)state;
+    passes(fill_lanes, ENVIRONMENT("NASRUN_DOUBLE_MEMORY=100663296", "CMOCKA_TEST_ABORT=1"));
 }
 
 /* ---- which devices there are ---- */
@@ -302,8 +217,8 @@ static void machines(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(machines),      cmocka_unit_test(a_lost_device),         cmocka_unit_test(a_hung_device),
-    cmocka_unit_test(a_full_device), cmocka_unit_test(every_call_fails_once),
+    cmocka_unit_test(machines),      cmocka_unit_test(a_lost_device), cmocka_unit_test(a_hung_device),
+    cmocka_unit_test(a_full_device), cmocka_unit_test(full_lanes),
 };
 
 TEST_MAIN(cases)

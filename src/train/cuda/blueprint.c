@@ -1,7 +1,7 @@
 #include "train/cuda/blueprint.h"
 
 /* Evaluation takes the rows that fill the memory of training, or this much if that is less, but no more than ROWS. */
-enum { EVALUATION_ROWS = 1024 };
+enum { EVALUATION_ROWS = 1024, PIECE = 512 /* bytes: cudaMalloc gives multiples of it */ };
 static const size_t evaluation_bytes = (size_t)32 << 20;
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -58,7 +58,7 @@ void blueprint_place(struct blueprint *blueprint, void *base)
 {
     struct region region = {.base = base};
     place_vectors(blueprint, &region);
-    blueprint->bytes = place_networks(blueprint, &region);
+    blueprint->bytes = (place_networks(blueprint, &region) + PIECE - 1) / PIECE * PIECE;
 }
 
 static size_t network_bytes(struct network *network)

@@ -65,6 +65,12 @@ size_t device_workspace(const struct device *device)
     return (size_t)(device->capability >= HOPPER ? 32 : 4) << 20; /* cuBLAS's own advice */
 }
 
+int device_lanes(const struct device *device)
+{
+    (void)device;
+    return DEVICE_MOST_LANES;
+}
+
 nr_status device_lane(struct device *device, int number, struct lane **out)
 {
     if (!device->lane[number]) {
@@ -76,26 +82,59 @@ nr_status device_lane(struct device *device, int number, struct lane **out)
     return NR_OK;
 }
 
+static bool has_room(size_t needed)
+{
+    size_t available, total;
+    if (cudaMemGetInfo(&available, &total) == cudaSuccess)
+        return available >= needed;
+    (void)cudaGetLastError(); /* or the next launch would report it */
+    return true;
+}
+
 void device_make_room(struct device *device, int number, size_t bytes)
 {
-    size_t available, total, needed = bytes + (device->lane[number] ? 0 : device_workspace(device));
-    for (int i = 0; i < DEVICE_MOST_LANES; i++) {
-        if (cudaMemGetInfo(&available, &total) != cudaSuccess || available >= needed)
-            return;
+    size_t needed = device->lane[number] ? 0 : device_workspace(device);
+    if (!reserve_fits(&device->reserve[number], bytes)) {
+        reserve_release(&device->reserve[number]);
+        needed += bytes;
+    }
+    for (int i = 0; i < DEVICE_MOST_LANES && !has_room(needed); i++) {
         if (i == number || device->trainers[i] > 0)
             continue;
+        reserve_release(&device->reserve[i]);
         lane_destroy(device->lane[i]);
         device->lane[i] = NULL;
     }
 }
 
-int device_lanes(const struct device *device)
+static double mebibytes(size_t bytes)
 {
-    (void)device;
-    return DEVICE_MOST_LANES;
+    return (double)bytes / (1 << 20);
 }
 
-/* The workspaces of lanes without a trainer count as free: memory() counts one with each trainer. */
+nr_status device_take_memory(struct device *device, int lane, size_t arena_bytes, size_t pinned_bytes,
+                             struct reserve *out)
+{
+    size_t available = 0, total = 0;
+    nr_status status = reserve_take(&device->reserve[lane], arena_bytes, pinned_bytes, &device->failure, out);
+    if (status != NR_NO_MEMORY || device->failure.status != NR_OK)
+        return status;
+    if (cudaMemGetInfo(&available, &total) != cudaSuccess)
+        (void)cudaGetLastError();
+    return failure_note(&device->failure, NR_NO_MEMORY, "the trial needs %.1f MiB, %.1f MiB are free",
+                        mebibytes(arena_bytes), mebibytes(available));
+}
+
+void device_return_memory(struct device *device, int lane, struct reserve *reserve)
+{
+    if (device_check(device) == NR_OK && !device->reserve[lane].arena) {
+        device->reserve[lane] = *reserve;
+        *reserve = (struct reserve){0};
+    }
+    reserve_release(reserve);
+}
+
+/* What lanes without a trainer keep counts as free: memory() counts a workspace with each trainer. */
 int64_t device_available(struct device *device)
 {
     size_t available = 0, total;
@@ -105,9 +144,11 @@ int64_t device_available(struct device *device)
         (void)cudaGetLastError(); /* or the next launch would report it */
         return 0;
     }
-    for (int i = 0; i < DEVICE_MOST_LANES; i++)
+    for (int i = 0; i < DEVICE_MOST_LANES; i++) {
+        available += device->reserve[i].arena_bytes;
         if (device->lane[i] && device->trainers[i] == 0)
             available += device->lane[i]->workspace_size;
+    }
     return (int64_t)available;
 }
 
@@ -209,8 +250,10 @@ void device_close(struct device *device)
         return;
     if (!device->hung) { /* a hung one is given back by the end of the process */
         collective_destroy(device->group);
-        for (int i = 0; i < DEVICE_MOST_LANES; i++)
+        for (int i = 0; i < DEVICE_MOST_LANES; i++) {
+            reserve_release(&device->reserve[i]);
             lane_destroy(device->lane[i]);
+        }
         if (device->stream)
             cudaStreamDestroy(device->stream);
     }

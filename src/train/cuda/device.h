@@ -6,6 +6,7 @@
 #include "train/cuda/collective.h"
 #include "train/cuda/cuda.h"
 #include "train/cuda/lane.h"
+#include "train/cuda/reserve.h"
 
 /* More than are of use: beyond about eight the starts of kernels are the limit, not the lanes. */
 enum { DEVICE_MOST_LANES = 16 };
@@ -18,11 +19,12 @@ struct device {
     int capability; /* 90 is 9.0 */
     int multiprocessors, clock_khz;
     struct failure failure;
-    bool hung;                            /* it does not answer: whatever waits for it would wait for ever */
-    cudaStream_t stream;                  /* of uploads */
-    struct lane *lane[DEVICE_MOST_LANES]; /* NULL until used */
-    int trainers[DEVICE_MOST_LANES];      /* that live there: one, unless lanes do not matter */
-    struct collective *group;             /* NULL: none was joined */
+    bool hung;                                 /* it does not answer: whatever waits for it would wait for ever */
+    cudaStream_t stream;                       /* of uploads */
+    struct lane *lane[DEVICE_MOST_LANES];      /* NULL until used */
+    int trainers[DEVICE_MOST_LANES];           /* that live there: one, unless lanes do not matter */
+    struct reserve reserve[DEVICE_MOST_LANES]; /* what the last trainer of the lane left */
+    struct collective *group;                  /* NULL: none was joined */
     int rank, ranks;
 };
 
@@ -46,10 +48,15 @@ nr_status device_hangs(struct device *device, const char *what) NR_MUST_CHECK;
 nr_status device_check(const struct device *device) NR_MUST_CHECK;
 /* The lane, made if it is used for the first time. */
 nr_status device_lane(struct device *device, int number, struct lane **out) NR_MUST_CHECK;
-/* Gives back lanes without a trainer, which device_available() counts as free, until `bytes` beside the workspace of
- * lane `number` are free or there are no more. */
+/* Gives back lanes without a trainer and what they keep, which device_available() counts as free, until there is room
+ * for `bytes` and the workspace of lane `number`, or there are no more. */
 void device_make_room(struct device *device, int number, size_t bytes);
 size_t device_workspace(const struct device *device);
+/* Memory for a trainer in that lane. NR_NO_MEMORY says what was needed and what is free. */
+nr_status device_take_memory(struct device *device, int lane, size_t arena_bytes, size_t pinned_bytes,
+                             struct reserve *out) NR_MUST_CHECK;
+/* Takes it back; nothing may be running on it. */
+void device_return_memory(struct device *device, int lane, struct reserve *reserve);
 
 /* The device even if it could not be started: its failure tells why. */
 nr_status device_create(int number, struct log *log, struct device **out) NR_MUST_CHECK;

@@ -33,35 +33,17 @@ void cuda_trainer_list(const struct trainer *trainer, struct text *text)
 
 /* ---- memory ---- */
 
-static double mebibytes(size_t bytes)
-{
-    return (double)bytes / (1 << 20);
-}
-
-static nr_status allocate_arena(struct trainer *trainer)
-{
-    struct device *device = trainer->device;
-    size_t bytes = trainer->blueprint.bytes, available = 0, total = 0;
-    cudaError_t code = cudaMalloc(&trainer->arena, bytes);
-    if (code == cudaErrorMemoryAllocation) {
-        (void)cudaGetLastError();
-        (void)cudaMemGetInfo(&available, &total);
-        return failure_note(&device->failure, NR_NO_MEMORY, "the trial needs %.1f MiB, %.1f MiB are free",
-                            mebibytes(bytes), mebibytes(available));
-    }
-    return code == cudaSuccess ? NR_OK : failure_cuda(&device->failure, "cudaMalloc(&arena, bytes)", code);
-}
-
 static nr_status allocate(struct trainer *trainer)
 {
     struct failure *failure = &trainer->device->failure;
     struct blueprint *blueprint = &trainer->blueprint;
     size_t order = (size_t)(blueprint->slots * blueprint->images) * sizeof(uint32_t);
-    nr_status status = allocate_arena(trainer);
+    nr_status status = device_take_memory(trainer->device, trainer->setup.lane, blueprint->bytes,
+                                          sizeof *trainer->pinned + order, &trainer->memory);
     if (status != NR_OK)
         return status;
-    blueprint_place(blueprint, trainer->arena);
-    TRY_CUDA(failure, cudaMallocHost((void **)&trainer->pinned, sizeof *trainer->pinned + order));
+    trainer->pinned = trainer->memory.pinned;
+    blueprint_place(blueprint, trainer->memory.arena);
     for (int i = 0; i < TRAINER_MARKS; i++)
         TRY_CUDA(failure, cudaEventCreateWithFlags(&trainer->mark[i].event, cudaEventDisableTiming));
     return feed_create(&trainer->setup, blueprint, (uint32_t *)(void *)(trainer->pinned + 1), failure, &trainer->feed);
@@ -134,7 +116,7 @@ static nr_status copy_constants(struct trainer *trainer, const struct k_rate *ra
     struct failure *failure = &trainer->device->failure;
     cudaStream_t stream = trainer->lane->stream;
     size_t channels = (size_t)trainer->setup.plan->input.channels * sizeof *scale;
-    TRY_CUDA(failure, cudaMemsetAsync(trainer->arena, 0, trainer->blueprint.bytes, stream));
+    TRY_CUDA(failure, cudaMemsetAsync(trainer->memory.arena, 0, trainer->blueprint.bytes, stream));
     TRY_CUDA(failure, cudaMemcpyAsync(vectors->rates, rates, (size_t)trainer->blueprint.steps * sizeof *rates,
                                       cudaMemcpyHostToDevice, stream));
     TRY_CUDA(failure, cudaMemcpyAsync(vectors->scale, scale, channels, cudaMemcpyHostToDevice, stream));
@@ -289,16 +271,6 @@ static void destroy_graphs(struct trainer *trainer)
             cudaGraphExecDestroy(graphs[i]);
 }
 
-/* What blocks until the device has done its work, as giving back memory does. */
-static void release_memory(struct trainer *trainer)
-{
-    destroy_graphs(trainer);
-    if (trainer->pinned)
-        cudaFreeHost(trainer->pinned);
-    if (trainer->arena)
-        cudaFree(trainer->arena);
-}
-
 /* What is still running is waited for, since it works on the memory that is given back. Of a device that does not
  * answer no memory is given back: the call would wait for ever, and the process is about to end. */
 void trainer_destroy(struct trainer *trainer)
@@ -308,8 +280,10 @@ void trainer_destroy(struct trainer *trainer)
     struct device *device = trainer->device;
     if (trainer->lane && device_check(device) == NR_OK && device_wait(device, trainer->lane->stream) != NR_OK)
         failure_clear(&device->failure);
-    if (!device->hung)
-        release_memory(trainer);
+    if (!device->hung) {
+        destroy_graphs(trainer);
+        device_return_memory(device, trainer->setup.lane, &trainer->memory);
+    }
     blueprint_clear(&trainer->blueprint);
     feed_clear(&trainer->feed);
     for (int i = 0; i < TRAINER_MARKS; i++)

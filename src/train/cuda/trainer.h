@@ -31,7 +31,7 @@ struct trainer {
     struct trainer_setup setup;
     struct lane *lane;
     struct blueprint blueprint;
-    void *arena; /* all of its device memory */
+    struct reserve memory; /* all that it has of the device's and of pinned memory */
     struct pinned *pinned;
     struct feed feed;
     cudaGraphExec_t many, one, last; /* steps_per_graph full steps; one; the short one (NULL: there is none) */
