@@ -82,29 +82,24 @@ nr_status device_lane(struct device *device, int number, struct lane **out)
     return NR_OK;
 }
 
-static bool has_room(size_t needed)
+nr_status device_make_room(struct device *device, int number, size_t bytes)
 {
-    size_t available, total;
-    if (cudaMemGetInfo(&available, &total) == cudaSuccess)
-        return available >= needed;
-    (void)cudaGetLastError(); /* or the next launch would report it */
-    return true;
-}
-
-void device_make_room(struct device *device, int number, size_t bytes)
-{
-    size_t needed = device->lane[number] ? 0 : device_workspace(device);
+    size_t available, total, needed = device->lane[number] ? 0 : device_workspace(device);
     if (!reserve_fits(&device->reserve[number], bytes)) {
         reserve_release(&device->reserve[number]);
         needed += bytes;
     }
-    for (int i = 0; i < DEVICE_MOST_LANES && !has_room(needed); i++) {
+    for (int i = 0; i < DEVICE_MOST_LANES; i++) {
+        TRY_CUDA(&device->failure, cudaMemGetInfo(&available, &total));
+        if (available >= needed)
+            return NR_OK;
         if (i == number || device->trainers[i] > 0)
             continue;
         reserve_release(&device->reserve[i]);
         lane_destroy(device->lane[i]);
         device->lane[i] = NULL;
     }
+    return NR_OK; /* it may do all the same: the allocation tells */
 }
 
 static double mebibytes(size_t bytes)

@@ -50,7 +50,7 @@ nr_status device_check(const struct device *device) NR_MUST_CHECK;
 nr_status device_lane(struct device *device, int number, struct lane **out) NR_MUST_CHECK;
 /* Gives back lanes without a trainer and what they keep, which device_available() counts as free, until there is room
  * for `bytes` and the workspace of lane `number`, or there are no more. */
-void device_make_room(struct device *device, int number, size_t bytes);
+nr_status device_make_room(struct device *device, int number, size_t bytes) NR_MUST_CHECK;
 size_t device_workspace(const struct device *device);
 /* Memory for a trainer in that lane. NR_NO_MEMORY says what was needed and what is free. */
 nr_status device_take_memory(struct device *device, int lane, size_t arena_bytes, size_t pinned_bytes,

@@ -16,8 +16,8 @@ struct reserve {
 /* Large enough, and not twice too large. */
 bool reserve_fits(const struct reserve *lane, size_t arena_bytes);
 /* At least so many bytes of either: what is left in `lane` if that fits, else new memory. The caller owns *out; *lane
- * is empty then. NR_NO_MEMORY for the device's memory alone leaves no word in the failure: the caller may try again
- * once there is more. */
+ * is empty then. Too little of the device's memory leaves no word in the failure: the caller knows how much was asked
+ * for. */
 nr_status reserve_take(struct reserve *lane, size_t arena_bytes, size_t pinned_bytes, struct failure *failure,
                        struct reserve *out) NR_MUST_CHECK;
 void reserve_release(struct reserve *reserve); /* an empty one is fine */

@@ -219,7 +219,7 @@ static nr_status prepare(struct trainer *trainer)
     TRY_CUDA(&device->failure, cudaSetDevice(device->number));
     nr_status status = plan_trainer(trainer);
     if (status == NR_OK)
-        device_make_room(device, trainer->setup.lane, trainer->blueprint.bytes);
+        status = device_make_room(device, trainer->setup.lane, trainer->blueprint.bytes);
     if (status == NR_OK)
         status = device_lane(device, trainer->setup.lane, &trainer->lane);
     if (status == NR_OK)
