@@ -43,7 +43,7 @@ nr_status device_wait(struct device *device, cudaStream_t stream)
     const struct timespec pause = {.tv_nsec = 20000};
     double start = clock_monotonic();
     for (;;) {
-        cudaError_t code = cudaStreamQuery(stream);
+        cudaError_t code = failure_query(cudaStreamQuery(stream));
         if (code == cudaSuccess)
             return NR_OK;
         nr_status status = code == cudaErrorNotReady ? (device->group ? collective_check(device->group) : NR_OK)

@@ -27,6 +27,14 @@ nr_status failure_dnn(struct failure *failure, const char *call, cudnnStatus_t c
 nr_status failure_nccl(struct failure *failure, const char *call, ncclResult_t code);
 /* The same for what no library reports: "ncclCommInitRankConfig: rank 1 of 4 waited 30 s for the others". */
 nr_status failure_note(struct failure *failure, nr_status status, const char *format, ...) NR_PRINTF(3, 4);
+/* What cudaStreamQuery() or cudaEventQuery() said. That work is not done is no error and, says the programming guide,
+ * not noted as one; cleared all the same, as others do: the next launch of a kernel would report it. */
+static inline cudaError_t failure_query(cudaError_t code)
+{
+    if (code == cudaErrorNotReady)
+        (void)cudaGetLastError();
+    return code;
+}
 /* Forgets a failure that was handled: an allocation or a shape that did not work. A lost context stays lost. */
 void failure_clear(struct failure *failure);
 

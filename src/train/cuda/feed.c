@@ -46,7 +46,7 @@ static nr_status make(struct feed *feed)
     int64_t number = feed->next % feed->slots;
     struct feed_slot *slot = &feed->slot[number];
     if (slot->pending) {
-        cudaError_t code = cudaEventQuery(slot->copied);
+        cudaError_t code = failure_query(cudaEventQuery(slot->copied));
         if (code == cudaErrorNotReady)
             return NR_OK;
         if (code != cudaSuccess)

@@ -142,7 +142,7 @@ static nr_status collect(struct trainer *trainer)
 {
     struct mark *mark;
     while ((mark = &trainer->mark[trainer->first])->pending) {
-        cudaError_t code = cudaEventQuery(mark->event);
+        cudaError_t code = failure_query(cudaEventQuery(mark->event));
         if (code == cudaErrorNotReady)
             return NR_OK;
         if (code != cudaSuccess)
