@@ -317,6 +317,60 @@ static void progress_is_told_while_it_runs(void **state)
     training_clear(&training);
 }
 
+/* Steps that were on their way when the sums were reset do not count. */
+static void resets_while_it_runs(void **state)
+{
+    (void)state;
+    struct training training;
+    struct progress progress;
+    create(&training, mlp);
+    training_open(&training, &cuda_backend);
+    struct trainer *trainer = training_trainer(&training, 0);
+    assert_ok(cuda_backend.submit(trainer, 10));
+    cuda_backend.reset_progress(trainer);
+    cuda_backend.poll(trainer, &progress);
+    assert_true(progress.images == 0 && progress.loss_sum == 0);
+    assert_ok(cuda_backend.submit(trainer, 5));
+    training_wait(&training, trainer, &progress);
+    assert_int_equal(progress.step, 15);
+    assert_int_equal(progress.images, 5 * 7);
+    assert_true(progress.loss_sum > 0);
+    cuda_backend.destroy(trainer);
+    training_clear(&training);
+}
+
+/* A training that diverged says so once and for all, until it is given another state. */
+static void diverges_and_begins_again(void **state)
+{
+    (void)state;
+    struct training training;
+    struct progress progress;
+    create(&training, mlp);
+    training_open(&training, &cuda_backend);
+    struct trainer *trainer = training_trainer(&training, 0), *other = training_trainer(&training, 0);
+    struct trial_state good = state_of(trainer), bad = state_of(trainer);
+    bad.parameter[3] = NAN;
+    bad.step = 4;
+    assert_ok(cuda_backend.write_state(trainer, &bad));
+    assert_ok(cuda_backend.submit(trainer, 30));
+    training_wait(&training, trainer, &progress);
+    assert_int_equal(progress.status, NR_DIVERGED);
+    assert_true(progress.failed_at == 4 && progress.step == 4 && !progress.cause);
+    assert_ok(cuda_backend.submit(trainer, 1));
+    cuda_backend.poll(trainer, &progress);
+    assert_true(progress.status == NR_DIVERGED && !progress.busy);
+    assert_ok(cuda_backend.write_state(trainer, &good));
+    training_steps(&training, trainer, 8);
+    training_steps(&training, other, 8);
+    struct trial_state got = state_of(trainer), expected = state_of(other);
+    expect_same(&got, &expected);
+    trial_state_clear(&good);
+    trial_state_clear(&bad);
+    cuda_backend.destroy(trainer);
+    cuda_backend.destroy(other);
+    training_clear(&training);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(graphs_of_any_length_give_the_same_bits),
     cmocka_unit_test(steps_take_the_cpus_images),
@@ -327,6 +381,8 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(memory_is_exact),
     cmocka_unit_test(refuses_what_it_cannot_do),
     cmocka_unit_test(progress_is_told_while_it_runs),
+    cmocka_unit_test(resets_while_it_runs),
+    cmocka_unit_test(diverges_and_begins_again),
 };
 
 TEST_MAIN(cases)
