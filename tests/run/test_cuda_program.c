@@ -96,6 +96,8 @@ static void test_several(void **state)
         {"one lane", NULL, NULL, "--set run.devices=0 --set run.lanes=1", 0, "device 0, lane 0"},
         {"two devices", FAULT("DEVICES"), "2", "--set run.devices=all --set run.lanes=2", 0,
          "trains on cuda: Double 0 (0), Double 1 (1)"},
+        /* room for one workspace of 32 MiB: that of a lane whose trial has ended is given back for the next */
+        {"small memory", FAULT("MEMORY"), "40000000", ONE, 0, "device 0, lane 1"},
         {"streams as they come", FAULT("EAGER"), "1", ONE, 0, "trains on cuda: Double 0 (0)"},
     };
     (void)state;
