@@ -23,7 +23,7 @@ enum worker_state {
     WORKER_SERVING
 };
 
-enum { POOL_MOST_LANES = 64 }; /* the key takes no more */
+enum { POOL_MOST_LANES = 16 }; /* the key takes no more */
 
 struct pool_worker {
     enum worker_state state;

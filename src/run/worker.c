@@ -17,8 +17,8 @@
 #include "run/lanes.h"
 #include "train/backends.h"
 
-/* While a device works on what it was given; a portion takes a hundred times as long. */
-static const struct timespec nap = {.tv_nsec = 200000};
+/* While a device works on what it was given; a portion takes two hundred times as long. */
+static const struct timespec nap = {.tv_nsec = 100000};
 static const double most_silence = 5; /* seconds */
 
 struct worker {

@@ -81,7 +81,7 @@ const struct key keys[KEY_COUNT] = {
                      .help = "on CPUs: trials at a time; auto: one per core"},
     [KEY_DEVICES] = {"run", "devices", KEY_NUMBERS, "auto", 0, 1023, .choices = CHOICES("auto", "all", "cpu"),
                      .help = "what trains; auto: GPUs, else the CPU"},
-    [KEY_LANES] = {"run", "lanes", KEY_INT, "auto", 1, 64, .zero = "auto", .help = "trials at a time on each GPU"},
+    [KEY_LANES] = {"run", "lanes", KEY_INT, "auto", 1, 16, .zero = "auto", .help = "trials at a time on each GPU"},
     [KEY_GPUS_PER_TRIAL] = {"run", "gpus_per_trial", KEY_INT, "1", 1, 64,
                             .help = "GPUs that share the batches of a trial"},
     [KEY_PATIENCE] = {"run", "patience", KEY_SECONDS, "10m", 0, 1e9, .open_minimum = true,

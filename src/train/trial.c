@@ -82,11 +82,13 @@ static nr_status end_in(struct trial *trial, nr_status status, const char *doing
     return end(trial, status, "%s %s of epoch %" PRId64, cause_of(&progress, status), doing, epoch_at_hand(trial));
 }
 
-/* Doubles or halves the portion until it takes about portion_seconds. */
+/* Towards portion_seconds: doubles or halves, but the first steps of a trial grow faster, since a GPU does hundreds of
+ * them in that time. */
 static void adapt_portion(struct trial *trial, double seconds)
 {
+    int64_t factor = seconds < portion_seconds / 16 ? 8 : 2;
     if (seconds < portion_seconds / 2 && trial->portion < MOST_PORTION)
-        trial->portion *= 2;
+        trial->portion *= factor;
     else if (seconds > 2 * portion_seconds && trial->portion > 1)
         trial->portion /= 2;
 }

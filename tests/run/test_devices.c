@@ -69,7 +69,7 @@ static const struct refusal refusals[] = {
     {"not a list", "1", NULL, NULL, "--set run.devices=0;1",
      "nasrun: --set run.devices: found \"0;1\"; expected auto, all, cpu, or different numbers such as 0,2\n"},
     {"no lane", "1", NULL, NULL, "--set run.lanes=0",
-     "nasrun: --set run.lanes: found \"0\"; expected a whole number from 1 to 64, or auto\n"},
+     "nasrun: --set run.lanes: found \"0\"; expected a whole number from 1 to 16, or auto\n"},
 };
 
 static void expect_nothing_written(const char *folder)

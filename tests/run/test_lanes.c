@@ -176,6 +176,22 @@ static void hangs(void **state)
     gpus_expect_logged("hung", "the worker on device 0 (Fake 0) said nothing for 1 s and was killed");
 }
 
+/* A device that never becomes ready: its worker is killed, and after the third there is no more. */
+static void a_device_that_never_answers(void **state)
+{
+    (void)state;
+    char folder[512], arguments[256];
+    pretend("1");
+    setenv("NASRUN_FAKE_SILENT", "1", 1);
+    snprintf(folder, sizeof folder, "%s", searching_folder("silent"));
+    snprintf(arguments, sizeof arguments, "%s --set run.patience=0.3", gpus_search_base);
+    assert_int_equal(searching_run(folder, arguments), 3);
+    char *out = searching_read(folder, "out");
+    assert_non_null(strstr(out, "the worker on device 0 (Fake 0) said nothing for 0 s and was killed"));
+    assert_non_null(strstr(out, "3 workers in a row ended before they could train; see "));
+    free(out);
+}
+
 static void pause_ms(long milliseconds)
 {
     nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
@@ -251,6 +267,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(a_trial_that_always_fails),
         cmocka_unit_test(a_broken_device),
         cmocka_unit_test(hangs),
+        cmocka_unit_test(a_device_that_never_answers),
         cmocka_unit_test(killed_drivers),
         cmocka_unit_test(killed_workers),
         cmocka_unit_test(interrupts),

@@ -37,7 +37,7 @@ struct device {
     struct device *cpu;
     struct log *log;
     struct meeting *meeting;
-    char segment[64];
+    int segment; /* rank 0's descriptor of it, else -1 */
     int rank, ranks;
     int64_t memory, taken;
     bool dead; /* as after a sticky error: nothing works any more */
@@ -112,7 +112,8 @@ static nr_status fake_open(int number, struct log *log, struct device **out)
         free(device);
         return NR_DEVICE;
     }
-    *device = (struct device){.log = log, .ranks = 1, .memory = number_of("NASRUN_FAKE_MEMORY", 1 << 30)};
+    *device =
+        (struct device){.log = log, .segment = -1, .ranks = 1, .memory = number_of("NASRUN_FAKE_MEMORY", 1 << 30)};
     nr_status status = cpu_backend.open(0, log, &device->cpu);
     if (status == NR_OK)
         *out = device;
@@ -133,6 +134,8 @@ static void fake_close(struct device *device)
 {
     if (device->meeting)
         munmap(device->meeting, sizeof *device->meeting);
+    if (device->segment >= 0)
+        close(device->segment);
     cpu_backend.close(device->cpu);
     free(device);
 }
@@ -205,31 +208,29 @@ static nr_status mean(void *context, void *values, int64_t count)
     return NR_OK;
 }
 
+/* The segment is a descriptor of rank 0, which the others find under its process: nothing is left whoever is killed. */
 static nr_status fake_invite(struct device *device, char invitation[INVITATION_SIZE])
 {
-    snprintf(device->segment, sizeof device->segment, "/nasrun-fake-%ld", (long)getpid());
-    int descriptor = shm_open(device->segment, O_CREAT | O_EXCL | O_RDWR, 0600);
-    if (descriptor < 0 || ftruncate(descriptor, sizeof *device->meeting) != 0)
+    device->segment = memfd_create("meeting", MFD_CLOEXEC);
+    if (device->segment < 0 || ftruncate(device->segment, sizeof *device->meeting) != 0)
         return NR_DEVICE;
-    close(descriptor);
-    snprintf(invitation, INVITATION_SIZE, "%s", device->segment);
+    snprintf(invitation, INVITATION_SIZE, "/proc/%ld/fd/%d", (long)getpid(), device->segment);
     return NR_OK;
 }
 
 static nr_status fake_join(struct device *device, const char *invitation, int rank, int ranks)
 {
-    int descriptor = shm_open(invitation, O_RDWR, 0600);
+    int descriptor = open(invitation, O_RDWR | O_CLOEXEC);
     if (descriptor < 0 || ranks > MOST_RANKS)
         return NR_DEVICE;
-    device->meeting = mmap(NULL, sizeof *device->meeting, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    void *meeting = mmap(NULL, sizeof *device->meeting, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     close(descriptor);
-    if (device->meeting == MAP_FAILED)
+    if (meeting == MAP_FAILED)
         return NR_DEVICE;
+    device->meeting = meeting;
     device->rank = rank;
     device->ranks = ranks;
     meet(device);
-    if (rank == 0)
-        shm_unlink(invitation);
     return NR_OK;
 }
 
