@@ -24,6 +24,7 @@ static nr_status train(struct training *t, struct trainer *trainer, char *cause,
     struct progress progress;
     struct evaluation evaluation;
     struct trial_state state;
+    float logits[5 * TRAINING_CLASSES];
     nr_status status = cuda_backend.submit(trainer, STEPS);
     if (status == NR_OK)
         training_wait(t, trainer, &progress);
@@ -31,6 +32,8 @@ static nr_status train(struct training *t, struct trainer *trainer, char *cause,
         status = progress.status;
     if (status == NR_OK)
         status = cuda_backend.evaluate(trainer, t->images, t->split.validation, t->split.validations, &evaluation);
+    if (status == NR_OK)
+        status = cuda_backend.predict(trainer, t->images, t->index, 5, logits);
     if (status == NR_OK)
         status = cuda_backend.read_state(trainer, &state);
     if (status == NR_OK) {
@@ -192,7 +195,9 @@ static void test_cnn(void **state)
     struct training t;
     (void)state;
     training_create(&t, IMAGES, 1, SIDE);
-    t.recipe.batch_size = 16;
+    t.recipe.batch_size = 16; /* 16, 16, 3 */
+    t.recipe.clip_norm = 1;
+    t.recipe.precision = PRECISION_BF16;
     hand_conv(&t.hand, 4, 3, 1, 1, 1, false);
     hand_norm(&t.hand);
     hand_act(&t.hand, ACT_RELU);

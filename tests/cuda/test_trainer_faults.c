@@ -1,5 +1,4 @@
-/* Every call that can fail, failing once; devices that are lost, hang, or are too small; machines without a usable one.
- */
+/* Devices that are lost, hang, or are too small; machines without a usable one. */
 #include "support/training.h"
 
 #include "double/child.h"

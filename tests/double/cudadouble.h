@@ -9,11 +9,13 @@
  *   NASRUN_DOUBLE_SEED=n          of the order in which streams run (1)
  *   NASRUN_DOUBLE_EAGER=1         work may run as soon as it is queued (else only when the host waits or asks)
  *   NASRUN_DOUBLE_CUDNN=word,...  what cuDNN's heuristics say: cudnndouble.h
+ *   NASRUN_DOUBLE_CUDNN=...       algorithms that cuDNN lacks: see cudnndouble.h
  *   NASRUN_DOUBLE_NCCL=silent     a rank that died or aborted is not reported to the others, which wait
  *   NASRUN_DOUBLE_NO_EPILOGUE=DRELU_BGRAD,...  epilogues for which cublasLt finds no algorithm
  *   NASRUN_DOUBLE_FAIL=call=NAME,nth=N[,code=C][,when=run][,once=FILE]
  *       the N-th call of that function (or kernel; * is any) fails with that code; when=run: the N-th time that its
  * work runs, the device is lost; once=FILE: only if FILE is not there, which is then made
+ *   NASRUN_DOUBLE_CUDNN=...       algorithms that cuDNN lacks: see cudnndouble.h
  *   NASRUN_DOUBLE_NCCL=silent     ranks that are gone show as nothing at all, as where a network breaks
  *   NASRUN_DOUBLE_HANG=call=NAME,nth=N[,once=FILE]  that work never finishes */
 #ifndef CUDADOUBLE_H

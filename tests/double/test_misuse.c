@@ -2,6 +2,7 @@
 #include "double/child.h"
 
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 
 #include "double/cudadouble.h"
 #include "kernels/kernels.h"
@@ -85,6 +86,15 @@ static void body_kernel_past_end(void)
     cudaStream_t s = new_stream();
     DO(k_scale(new_floats(), 2, COUNT + 1, s));
     (void)cudaStreamSynchronize(s);
+}
+
+/* What only a build without AddressSanitizer lets work do. */
+static void body_guard_is_written(void)
+{
+    char *x = (char *)new_floats();
+    __asan_unpoison_memory_region(x + BYTES + 9, 1);
+    x[BYTES + 9] = 0;
+    (void)cudaFree(x);
 }
 
 static void body_host_reads_device(void)
@@ -213,6 +223,7 @@ static void test_memory(void **state)
     caught(body_free_inside, "is not the start of an allocation", NULL);
     caught(body_free_pinned_as_device, "is not the start of an allocation", NULL);
     caught(body_kernel_past_end, "use-after-poison", NULL);
+    caught(body_guard_is_written, "cudaFree: work wrote 10 bytes past the end of an allocation of 256", NULL);
     caught(body_host_reads_device, "use-after-poison", NULL);
     caught(body_other_devices_memory, "is memory of device 0, the current one is 1",
            ENVIRONMENT("NASRUN_DOUBLE_DEVICES=2"));

@@ -59,6 +59,7 @@ nr_status device_inspect(int number, struct log *log, struct device_summary *out
         out->available = (int64_t)available;
         out->memory = (int64_t)total;
     }
+    (void)cudaGetLastError(); /* of memory that was not told: or the next launch would report it */
     if (status != NR_OK)
         snprintf(out->problem, sizeof out->problem, "%s", device->failure.text);
     device_close(device);
