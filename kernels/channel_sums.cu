@@ -42,16 +42,13 @@ constexpr int BLOCK = 1024;
  * in four parts, those of the block double. Shared memory: that of block_sum(). */
 template <int VECTOR>
 static __global__ void __launch_bounds__(BLOCK, 1)
-    plane_sums(const float *__restrict__ x, int64_t rows, int64_t channels, struct divisor pieces,
-               float *__restrict__ sum)
+    plane_sums(const float *__restrict__ x, int64_t rows, int64_t channels, int pieces, float *__restrict__ sum)
 {
-    const int64_t positions = pieces.value * VECTOR, work = rows * pieces.value;
     for (int64_t channel = blockIdx.x; channel < channels; channel += gridDim.x) {
         float part[4] = {0, 0, 0, 0};
         NR_UNROLL(4)
-        for (int64_t i = threadIdx.x; i < work; i += BLOCK) {
-            const int64_t row = quotient(i, pieces), piece = i - row * pieces.value;
-            const float *at = x + (row * channels + channel) * positions + piece * VECTOR;
+        for (struct piece_walk walk = piece_walk_begin(pieces); walk.row < rows; piece_walk_on(&walk)) {
+            const float *at = x + ((walk.row * channels + channel) * pieces + walk.piece) * VECTOR;
             if constexpr (VECTOR == 4) {
                 const float4 four = *reinterpret_cast<const float4 *>(at);
                 part[0] += four.x;
@@ -71,7 +68,7 @@ static __global__ void __launch_bounds__(BLOCK, 1)
 cudaError_t k_channel_sums(const float *x, int64_t rows, int64_t channels, int64_t positions, float *sum,
                            cudaStream_t stream)
 {
-    if (rows < 0 || channels < 0 || positions < 0)
+    if (rows < 0 || channels < 0 || positions < 0 || positions > INT32_MAX)
         return cudaErrorInvalidValue;
     if (channels == 0)
         return cudaSuccess;
@@ -80,7 +77,7 @@ cudaError_t k_channel_sums(const float *x, int64_t rows, int64_t channels, int64
                          channels, sum);
     if (positions % 4 == 0 && aligned_for<float4>(x))
         return NR_LAUNCH(plane_sums<4>, walk_blocks(channels, 1), BLOCK, 0, stream, x, rows, channels,
-                         divisor_of(positions / 4), sum);
+                         static_cast<int>(positions / 4), sum);
     return NR_LAUNCH(plane_sums<1>, walk_blocks(channels, 1), BLOCK, 0, stream, x, rows, channels,
-                     divisor_of(positions), sum);
+                     static_cast<int>(positions), sum);
 }

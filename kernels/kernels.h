@@ -117,9 +117,10 @@ struct k_pool {
  * Windows of more than 65,535 places are refused (cudaErrorInvalidValue). */
 cudaError_t k_pool_forward(const struct k_pool *pool, const float *x, float *y, uint16_t *trace, cudaStream_t stream);
 /* dx [rows][channels][in_height][in_width], before bias and ReLU. x: what forward read (average with ReLU; else NULL).
- * No atomics: every input gathers from the windows that it lies in. */
+ * No atomics: every input gathers from the windows that it lies in. bias_gradient [channels] (maximum only; NULL: not
+ * wanted) = sum of dx over images and positions; of an average it is k_channel_sums() of dx. */
 cudaError_t k_pool_backward(const struct k_pool *pool, const float *x, const uint16_t *trace, const float *dy,
-                            float *dx, cudaStream_t stream);
+                            float *dx, float *bias_gradient, cudaStream_t stream);
 
 /* ---- loss.cu: softmax cross-entropy ---- */
 

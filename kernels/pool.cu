@@ -155,14 +155,54 @@ static __global__ void __launch_bounds__(BLOCK) pool_forward_warps(struct pool_s
 
 /* ---- backward ---- */
 
-/* A thread does one input: the sum over the windows that it lies in, those below and to the right first. */
-template <bool MAXIMUM>
-static __global__ void __launch_bounds__(BLOCK)
-    pool_backward(struct pool_shape shape, const float *__restrict__ x, const uint16_t *__restrict__ trace,
-                  const float *__restrict__ dy, float *__restrict__ dx)
+/* What the maximum pool of a bias hands on to it: the gradients of a channel's outputs that have a place. A block does
+ * a channel, VECTOR neighbouring outputs a thread. */
+struct pool_sums {
+    int64_t rows, channels;
+    unsigned blocks; /* the first of the grid; 0: no sums are wanted */
+    int pieces;      /* of VECTOR outputs, in a plane */
+    float *sum;
+};
+
+template <int VECTOR>
+static __device__ inline void sum_channel(const struct pool_sums &sums, int64_t channel,
+                                          const uint16_t *__restrict__ trace, const float *__restrict__ dy)
 {
+    float part[4] = {0, 0, 0, 0};
+    NR_UNROLL(4)
+    for (struct piece_walk walk = piece_walk_begin(sums.pieces); walk.row < sums.rows; piece_walk_on(&walk)) {
+        const int64_t group = (walk.row * sums.channels + channel) * sums.pieces + walk.piece;
+        if constexpr (VECTOR == 4) {
+            const float4 four = reinterpret_cast<const float4 *>(dy)[group];
+            const ushort4 place = reinterpret_cast<const ushort4 *>(trace)[group];
+            part[0] += place.x == NONE ? 0 : four.x;
+            part[1] += place.y == NONE ? 0 : four.y;
+            part[2] += place.z == NONE ? 0 : four.z;
+            part[3] += place.w == NONE ? 0 : four.w;
+        } else {
+            part[0] += trace[group] == NONE ? 0 : dy[group];
+        }
+    }
+    const double total = block_sum(static_cast<double>((part[0] + part[1]) + (part[2] + part[3])));
+    if (threadIdx.x == 0)
+        sums.sum[channel] = static_cast<float>(total);
+}
+
+/* A thread does one input: the sum over the windows that it lies in, those below and to the right first. The first
+ * blocks sum up channels instead, beside the others, so that the bias costs no node. Shared memory: block_sum()'s. */
+template <bool MAXIMUM, int VECTOR>
+static __global__ void __launch_bounds__(BLOCK)
+    pool_backward(struct pool_shape shape, struct pool_sums sums, const float *__restrict__ x,
+                  const uint16_t *__restrict__ trace, const float *__restrict__ dy, float *__restrict__ dx)
+{
+    if (MAXIMUM && blockIdx.x < sums.blocks) {
+        for (int64_t channel = blockIdx.x; channel < sums.channels; channel += sums.blocks)
+            sum_channel<VECTOR>(sums, channel, trace, dy);
+        return;
+    }
     const float share = 1.0f / static_cast<float>(shape.kernel_height * shape.kernel_width);
-    for (int64_t number = walk_first(); number < shape.inputs; number += walk_stride()) {
+    const int64_t before = static_cast<int64_t>(sums.blocks) * BLOCK;
+    for (int64_t number = walk_first() - before; number < shape.inputs; number += walk_stride() - before) {
         const struct pool_place at = place_of(shape, number, shape.in_plane, shape.by_in_width);
         const bool passes = MAXIMUM || !shape.relu || x[number] + at.bias > 0;
         const int y = at.y + shape.pad_top, column = at.x + shape.pad_left;
@@ -204,8 +244,7 @@ static bool is_valid(const struct k_pool *pool)
 
 static bool is_empty(const struct k_pool *pool)
 {
-    return pool->rows * pool->channels * pool->in_height * pool->in_width == 0 ||
-           pool->out_height * pool->out_width == 0;
+    return pool->rows * pool->channels * pool->out_height * pool->out_width == 0;
 }
 
 static struct pool_shape shape_of(const struct k_pool *pool)
@@ -256,16 +295,33 @@ cudaError_t k_pool_forward(const struct k_pool *pool, const float *x, float *y, 
     return pool->maximum ? forward<true>(shape, x, y, trace, stream) : forward<false>(shape, x, y, trace, stream);
 }
 
-cudaError_t k_pool_backward(const struct k_pool *pool, const float *x, const uint16_t *trace, const float *dy,
-                            float *dx, cudaStream_t stream)
+/* The first blocks of a grid that does the sums too. */
+static struct pool_sums sums_of(const struct k_pool *pool, float *bias_gradient, int vector)
 {
-    if (!is_valid(pool) || (pool->maximum ? !trace : pool->relu && !x))
-        return cudaErrorInvalidValue;
-    if (is_empty(pool))
-        return cudaSuccess;
+    const int pieces = static_cast<int>(pool->out_height * pool->out_width) / vector;
+    const unsigned blocks = bias_gradient ? walk_blocks(pool->channels, 1) : 0;
+    return {pieces > 0 ? pool->rows : 0, pool->channels, blocks, pieces > 0 ? pieces : 1, bias_gradient};
+}
+
+template <bool MAXIMUM, int VECTOR>
+static cudaError_t backward(const struct k_pool *pool, const float *x, const uint16_t *trace, const float *dy,
+                            float *dx, float *bias_gradient, cudaStream_t stream)
+{
     const struct pool_shape shape = shape_of(pool);
-    const unsigned blocks = walk_blocks(shape.inputs, BLOCK);
-    if (pool->maximum)
-        return NR_LAUNCH(pool_backward<true>, blocks, BLOCK, 0, stream, shape, x, trace, dy, dx);
-    return NR_LAUNCH(pool_backward<false>, blocks, BLOCK, 0, stream, shape, x, trace, dy, dx);
+    const struct pool_sums sums = sums_of(pool, bias_gradient, VECTOR);
+    return NR_LAUNCH((pool_backward<MAXIMUM, VECTOR>), sums.blocks + walk_blocks(shape.inputs, BLOCK), BLOCK, 0, stream,
+                     shape, sums, x, trace, dy, dx);
+}
+
+cudaError_t k_pool_backward(const struct k_pool *pool, const float *x, const uint16_t *trace, const float *dy,
+                            float *dx, float *bias_gradient, cudaStream_t stream)
+{
+    if (!is_valid(pool) || (pool->maximum ? !trace : bias_gradient || (pool->relu && !x)))
+        return cudaErrorInvalidValue;
+    if (pool->rows * pool->channels * pool->in_height * pool->in_width == 0 && (!bias_gradient || !pool->channels))
+        return cudaSuccess;
+    const bool fours =
+        pool->out_height * pool->out_width % 4 == 0 && aligned_for<float4>(dy) && aligned_for<ushort4>(trace);
+    const auto chosen = !pool->maximum ? backward<false, 1> : fours ? backward<true, 4> : backward<true, 1>;
+    return chosen(pool, x, trace, dy, dx, bias_gradient, stream);
 }

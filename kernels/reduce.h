@@ -35,4 +35,26 @@ template <class type> static __device__ inline type block_sum(type value)
     return value;
 }
 
+/* Where a thread is in planes of `pieces` each that all threads of a block walk through side by side. */
+struct piece_walk {
+    int64_t row;
+    int piece, pieces, rows_on, pieces_on; /* of one step of the whole block */
+};
+
+static __device__ inline struct piece_walk piece_walk_begin(int pieces)
+{
+    const int thread = static_cast<int>(threadIdx.x), block = static_cast<int>(blockDim.x);
+    return {thread / pieces, thread % pieces, pieces, block / pieces, block % pieces};
+}
+
+static __device__ inline void piece_walk_on(struct piece_walk *walk)
+{
+    walk->row += walk->rows_on;
+    walk->piece += walk->pieces_on;
+    if (walk->piece >= walk->pieces) {
+        walk->piece -= walk->pieces;
+        walk->row++;
+    }
+}
+
 #endif

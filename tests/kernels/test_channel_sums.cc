@@ -77,6 +77,7 @@ static void not_finite(void)
 static void refused(void)
 {
     expect_error(k_channel_sums(nullptr, -1, 1, 1, nullptr, device_stream()), cudaErrorInvalidValue);
+    expect_error(k_channel_sums(nullptr, 1, 1, INT64_C(1) << 31, nullptr, device_stream()), cudaErrorInvalidValue);
     expect_error(k_channel_sums(nullptr, 1, 1, -1, nullptr, device_stream()), cudaErrorInvalidValue);
 }
 

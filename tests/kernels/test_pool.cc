@@ -89,19 +89,36 @@ static values<float> biased(const k_pool &pool, const values<float> &x, const va
     return in;
 }
 
+/* Each gradient, below 1, goes through some additions in float before those in double. */
+static void expect_bias_gradient(const k_pool &pool, const values<double> &dx, device_array<float> *got)
+{
+    values<double> want(pool.channels), bound(pool.channels, 1e-30);
+    for (int64_t i = 0; i < dx.count(); i++) {
+        const int64_t channel = i / (pool.in_height * pool.in_width) % pool.channels;
+        want[channel] += dx[i];
+        bound[channel] += std::fabs(dx[i]) * 16 * 0x1p-24;
+    }
+    for (int64_t c = 0; c < pool.channels; c++)
+        bound[c] += 1e-6; /* where gradients of overlapping windows cancel out */
+    expect_within("bias gradient", *got, want, bound);
+}
+
 static void run(const k_pool &pool, const values<float> &content, const values<float> &bias_content)
 {
     const values<float> dy_content = random_floats(outputs_of(pool)), in = biased(pool, content, bias_content);
     const device_array<float> x(content), dy(dy_content);
-    device_array<float> y(outputs_of(pool)), dx(inputs_of(pool));
+    device_array<float> y(outputs_of(pool)), dx(inputs_of(pool)), bias_gradient(pool.channels);
     device_array<uint16_t> trace(outputs_of(pool));
     uint16_t *const places = pool.maximum ? trace.data() : nullptr;
     expect_ok(k_pool_forward(&pool, x.data(), y.data(), places, device_stream()));
-    expect_ok(k_pool_backward(&pool, pool.maximum ? nullptr : x.data(), places, dy.data(), dx.data(), device_stream()));
+    expect_ok(k_pool_backward(&pool, pool.maximum ? nullptr : x.data(), places, dy.data(), dx.data(),
+                              pool.maximum && pool.bias ? bias_gradient.data() : nullptr, device_stream()));
     expected want(pool);
     if (pool.maximum) {
         expect_maximum(pool, in, dy_content, &want);
         expect_same("trace", trace, want.trace);
+        if (pool.bias)
+            expect_bias_gradient(pool, want.dx, &bias_gradient);
     } else {
         expect_average(pool, in, dy_content, &want);
     }
@@ -211,6 +228,9 @@ static void sizes(void)
     check(make(1, 257, 1, 1, 1, 1, 1, 0));
     if (!racing())
         check(make(3, 5, 10, 13, 2, 2, 1, 0));
+    check(make(2, 7, 9, 9, 2, 2, 2, 0)); /* more channels than blocks for their sums */
+    if (!racing())
+        check(make(17, 2, 16, 16, 2, 2, 2, 0));
     check(make(0, 3, 4, 4, 2, 2, 2, 0));
     check(make(2, 0, 4, 4, 2, 2, 2, 0));
 }
@@ -264,10 +284,15 @@ static void refused(void)
     pool = make(1, 1, 4, 4, 2, 2, 2, 0);
     shape("no trace, no x");
     pool.maximum = true;
-    expect_error(k_pool_backward(&pool, nullptr, nullptr, nullptr, nullptr, device_stream()), cudaErrorInvalidValue);
+    expect_error(k_pool_backward(&pool, nullptr, nullptr, nullptr, nullptr, nullptr, device_stream()),
+                 cudaErrorInvalidValue);
     pool.maximum = false;
+    float sum = 0;
+    expect_error(k_pool_backward(&pool, nullptr, nullptr, nullptr, nullptr, &sum, device_stream()),
+                 cudaErrorInvalidValue); /* an average's sums */
     pool.relu = true;
-    expect_error(k_pool_backward(&pool, nullptr, nullptr, nullptr, nullptr, device_stream()), cudaErrorInvalidValue);
+    expect_error(k_pool_backward(&pool, nullptr, nullptr, nullptr, nullptr, nullptr, device_stream()),
+                 cudaErrorInvalidValue);
     shape("a stride of 0, negative padding, too large");
     pool.stride = 0;
     expect_refused(pool);

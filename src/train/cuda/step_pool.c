@@ -37,13 +37,20 @@ static nr_status run_forward(const struct network *network, const struct node *n
     return NR_OK;
 }
 
+/* The kernel gives the bias's gradient too. */
+static bool sums_bias(const struct step *step)
+{
+    return step->own.pool.bias_layer >= 0 && step->layer->kind == OP_MAXPOOL;
+}
+
 static nr_status run_backward(const struct network *network, const struct node *node)
 {
     const struct step *step = node->step;
     const struct k_pool pool = describe(network, step);
     const float *x = !pool.maximum && pool.relu ? step->input->data : NULL;
-    TRY_CUDA(network->lane->failure,
-             k_pool_backward(&pool, x, step->own.pool.trace, step->output->gradient, node->out, network->lane->stream));
+    float *bias_gradient = sums_bias(step) ? network_bias_gradient(network, step->own.pool.bias_layer) : NULL;
+    TRY_CUDA(network->lane->failure, k_pool_backward(&pool, x, step->own.pool.trace, step->output->gradient, node->out,
+                                                     bias_gradient, network->lane->stream));
     return NR_OK;
 }
 
@@ -58,7 +65,7 @@ static nr_status backward(struct network *network, struct step *step, float *tar
         return NR_OK;
     nr_status status =
         node_add(network, &(struct node){.name = "pool, gradient", .run = run_backward, .step = step, .out = target});
-    if (status == NR_OK && step->own.pool.bias_layer >= 0)
+    if (status == NR_OK && step->own.pool.bias_layer >= 0 && !sums_bias(step))
         status = node_bias_gradient(network, step, step->own.pool.bias_layer, step->input, target);
     return status;
 }
