@@ -147,14 +147,13 @@ static void pools_take_bias_and_relu_along(void **state)
            "  7  loss and gradient\n"
            "  8  dense 7: product, bias gradient\n"
            "  9  dense 7: product\n"
-           " 10  maxpool 5: pool, gradient\n"
-           " 11  maxpool 5: bias gradient\n"
-           " 12  conv 4: convolution, gradient of the weights\n"
-           " 13  conv 4: convolution, gradient of the input\n"
-           " 14  avgpool 3: pool, gradient\n"
-           " 15  avgpool 3: bias gradient\n"
-           " 16  conv 1: convolution, gradient of the weights\n"
-           " 17  update\n");
+           " 10  maxpool 5: pool, gradient, bias gradient\n"
+           " 11  conv 4: convolution, gradient of the weights\n"
+           " 12  conv 4: convolution, gradient of the input\n"
+           " 13  avgpool 3: pool, gradient\n"
+           " 14  avgpool 3: bias gradient\n"
+           " 15  conv 1: convolution, gradient of the weights\n"
+           " 16  update\n");
 }
 
 /* "same" of an even kernel: one side more; the join's gradient is one term's, and copied for the other. */

@@ -52,14 +52,18 @@ static double derivative(k_activation kind, double x, double slope)
     return 1;
 }
 
-/* Element e of the whole batch is kept. */
-static bool is_kept(const k_pointwise &how, int64_t step, int64_t e)
+/* The 16 bits of element e of the whole batch. */
+static uint32_t half_word(const k_pointwise &how, int64_t step, int64_t e)
 {
     uint32_t words[4];
     random_block(how.seed, how.trial, RANDOM_DROPOUT, how.stream, static_cast<uint32_t>(step),
                  static_cast<uint32_t>(e / 8), words);
-    const uint32_t half = words[e % 8 / 2] >> 16 * (e % 2) & 0xffff;
-    return half >= how.threshold;
+    return words[e % 8 / 2] >> 16 * (e % 2) & 0xffff;
+}
+
+static bool is_kept(const k_pointwise &how, int64_t step, int64_t e)
+{
+    return half_word(how, step, e) >= how.threshold;
 }
 
 static double factor(const k_pointwise &how, bool training, int64_t i)
@@ -260,6 +264,16 @@ static void rates(void)
     }
 }
 
+/* One element's number is the threshold itself: it is kept. */
+static void threshold(void)
+{
+    for (const int64_t e : {0, 5, 14}) {
+        k_pointwise how = with_dropout(with_shape(plain, 3, 5, 1), 0.5);
+        how.threshold = half_word(how, STEP, e);
+        check(how);
+    }
+}
+
 /* NaN stays, infinity too; both signs of 0. */
 static void not_finite(void)
 {
@@ -301,6 +315,7 @@ static const test_case cases[] = {{"every_activation", every_activation},
                                   {"shapes", shapes},
                                   {"shares", shares},
                                   {"rates", rates},
+                                  {"threshold", threshold},
                                   {"not_finite", not_finite},
                                   {"refused", refused}};
 TEST_MAIN(cases)

@@ -64,7 +64,10 @@ static nr_status backward(struct network *network, struct step *step, float *tar
     if (!target)
         return NR_OK;
     nr_status status =
-        node_add(network, &(struct node){.name = "pool, gradient", .run = run_backward, .step = step, .out = target});
+        node_add(network, &(struct node){.name = sums_bias(step) ? "pool, gradient, bias gradient" : "pool, gradient",
+                                         .run = run_backward,
+                                         .step = step,
+                                         .out = target});
     if (status == NR_OK && step->own.pool.bias_layer >= 0 && !sums_bias(step))
         status = node_bias_gradient(network, step, step->own.pool.bias_layer, step->input, target);
     return status;
