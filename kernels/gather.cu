@@ -117,9 +117,11 @@ static __global__ void __launch_bounds__(BLOCK)
         if (piece == 0 && threadIdx.x == 0)
             label[row] = images.labels[image];
         if (AUGMENTED) {
-            __syncthreads(); /* nobody reads the change before it any more */
-            if (threadIdx.x == 0)
-                *change = change_draw(augmentation, images, image, static_cast<uint32_t>(pass));
+            __syncthreads();        /* nobody reads the change before it any more */
+            if (threadIdx.x == 0) { /* in two steps: gcc's TSan does not see what a call returns to an address */
+                const struct change drawn = change_draw(augmentation, images, image, static_cast<uint32_t>(pass));
+                *change = drawn;
+            }
             __syncthreads();
         }
         if (at >= size)

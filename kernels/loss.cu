@@ -86,8 +86,7 @@ static __global__ void __launch_bounds__(MOST_THREADS)
         const int right = row.classes > 0 ? label[number] : -1;
         const float most = row_maximum(row), sum = row_power_sum(row, most), share = 1 / sum;
         const float log_sum = logf(sum), mean = smoothing > 0 ? row_mean(row) : 0;
-        __syncwarp(); /* dlogits may be logits: all lanes have read */
-        for (int i = row.lane; i < row.classes; i += lanes) {
+        for (int i = row.lane; i < row.classes; i += lanes) { /* dlogits may be logits: what a lane has read itself */
             const float z = row.z[i];
             float gradient = (math_exp(z - most) * share - uniform) * scale;
             if (i == right) {

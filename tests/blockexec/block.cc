@@ -148,6 +148,8 @@ void block_run(void)
         t->rank = i;
         t->state = state::fresh;
         t->own = nullptr;
+        t->fenced = false;
+        t->seen_count = 0;
         current.in_warp[i / 32] = 0;
         t->race = race_thread(i, current.odd);
         queue_push(i);

@@ -21,6 +21,10 @@ struct thread : bx_thread {
     uint64_t value, result;
     int argument, width, line;
     const char *file;
+    /* of its fences: whether there was one; where it did atomics since the last */
+    bool fenced;
+    unsigned seen_count;
+    const void *seen[8];
 };
 
 struct block {

@@ -14,6 +14,7 @@ unsigned bx_block_collective(bx_op op, bool predicate, const char *file, int lin
 uint64_t bx_warp_collective(bx_op op, unsigned mask, uint64_t value, int argument, int width, const char *file,
                             int line);
 void bx_fence(void);
+void bx_atomic_order(const void *address);
 [[noreturn]] void bx_trap(const char *file, int line);
 
 #define BX_HERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
@@ -94,11 +95,12 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane, int width = 3
 }
 
 /* ---- atomics: a fiber never yields inside one, so that load and store are enough; both are relaxed, as on the
- * device, so that TSan orders nothing by them ---- */
+ * device, so that TSan orders nothing by them alone ---- */
 
 template <class T, class F> T bx_atomic(T *address, F update)
 {
     static_assert(sizeof(T) == 4 || sizeof(T) == 8, "atomics are of 4 or 8 bytes");
+    bx_atomic_order(address);
     T old;
     __atomic_load(address, &old, __ATOMIC_RELAXED);
     T fresh = update(old);
@@ -167,16 +169,6 @@ inline unsigned atomicDec(unsigned *address, unsigned top)
 }
 
 inline void __threadfence()
-{
-    bx_fence();
-}
-
-inline void __threadfence_block()
-{
-    bx_fence();
-}
-
-inline void __threadfence_system()
 {
     bx_fence();
 }

@@ -10,7 +10,7 @@ namespace bx
  * would be ordered before another that has yet to leave this one, and a real race between them would be hidden. For the
  * same reason neighbouring blocks have other ones; blocks of the same parity are the same threads to TSan anyway. */
 static struct {
-    char fence, block[2][2], warp[2][MOST_THREADS / 32][2];
+    char block[2][2], warp[2][MOST_THREADS / 32][2];
     unsigned blocks, warps[MOST_THREADS / 32]; /* barriers so far */
 } order;
 
@@ -147,12 +147,25 @@ uint64_t bx_warp_collective(bx_op op, unsigned mask, uint64_t value, int argumen
     return t->result;
 }
 
-/* All fences share one order: more than the device promises, so that the pattern of the last block to arrive is
- * clean; whether the flag between two fences is an atomic, TSan sees at the flag. */
+/* Two threads are ordered as the PTX memory model has it: one writes, fences, does an atomic; another does an atomic at
+ * the same address later, fences, reads. TSan is told a little more than that: what the first wrote between its fence
+ * and its atomic is ordered too. */
+void bx_atomic_order(const void *address)
+{
+    thread *t = self();
+    if (t->fenced)
+        race_release(address);
+    if (t->seen_count == sizeof t->seen / sizeof *t->seen)
+        race_acquire(t->seen[--t->seen_count]); /* too many to remember: as if fenced */
+    t->seen[t->seen_count++] = address;
+}
+
 void bx_fence(void)
 {
-    race_release(&order.fence);
-    race_acquire(&order.fence);
+    thread *t = self();
+    while (t->seen_count > 0)
+        race_acquire(t->seen[--t->seen_count]);
+    t->fenced = true;
 }
 
 void bx_trap(const char *file, int line)

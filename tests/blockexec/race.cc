@@ -56,14 +56,14 @@ void race_enter(void *thread)
     __tsan_switch_to_fiber(thread, __tsan_switch_to_fiber_no_sync);
 }
 
-void race_release(void *address)
+void race_release(const void *address)
 {
-    __tsan_release(address);
+    __tsan_release(const_cast<void *>(address));
 }
 
-void race_acquire(void *address)
+void race_acquire(const void *address)
 {
-    __tsan_acquire(address);
+    __tsan_acquire(const_cast<void *>(address));
 }
 
 } // namespace bx

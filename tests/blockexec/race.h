@@ -27,8 +27,8 @@ void *race_thread(unsigned i, bool odd);
 void *race_current(void);
 void race_enter(void *thread);
 /* What was done before a release of an address comes before what is done after a later acquire of it. */
-void race_release(void *address);
-void race_acquire(void *address);
+void race_release(const void *address);
+void race_acquire(const void *address);
 
 #else
 
@@ -47,10 +47,10 @@ inline void *race_current(void)
 inline void race_enter(void *)
 {
 }
-inline void race_release(void *)
+inline void race_release(const void *)
 {
 }
-inline void race_acquire(void *)
+inline void race_acquire(const void *)
 {
 }
 

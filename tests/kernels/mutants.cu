@@ -234,23 +234,34 @@ template <bool WRONG> static __global__ void plain_counter(float *y)
 static __device__ unsigned arrived;
 
 /* The last block to arrive reads what all have written. */
-template <bool WRONG> static __global__ void missing_fence(float *y)
+template <bool BEFORE, bool AFTER> static __device__ void last_block(float *y)
 {
+    NR_SHARED(bool, last, 1);
     const int other = (at() + COUNT / 2) % COUNT;
     y[at()] = 0.5f;
-    if (!WRONG)
-        __threadfence();
     __syncthreads();
-    NR_SHARED(bool, last, 1);
-    if (threadIdx.x == 0)
+    if (threadIdx.x == 0) {
+        if (BEFORE)
+            __threadfence();
         *last = atomicInc(&arrived, 1) == 1;
+        if (AFTER)
+            __threadfence();
+    }
     __syncthreads();
     if (!*last)
         return;
-    if (!WRONG)
-        __threadfence();
     y[at()] += y[other];
     y[other] = y[at()];
+}
+
+template <bool WRONG> static __global__ void missing_fence_before(float *y)
+{
+    last_block<!WRONG, true>(y);
+}
+
+template <bool WRONG> static __global__ void missing_fence_after(float *y)
+{
+    last_block<true, !WRONG>(y);
 }
 
 /* ---- the program ---- */
@@ -289,7 +300,8 @@ static const struct mutant {
     MUTANT(shared_not_set, 2, COUNT / 2, 0),
     MUTANT(blocks_race, 2, COUNT / 2, 0),
     MUTANT(plain_counter, 1, COUNT, 0),
-    MUTANT(missing_fence, 2, COUNT / 2, 0),
+    MUTANT(missing_fence_before, 2, COUNT / 2, 0),
+    MUTANT(missing_fence_after, 2, COUNT / 2, 0),
 };
 
 /* 1: the result is wrong, or the launch was refused. */

@@ -30,6 +30,7 @@ static void columns(void)
             if (!racing() || (rows < 20 && channels < 40))
                 check(rows, channels, 1);
     check(racing() ? 40 : 1000, 3, 1);
+    check(2, 161, 1); /* six pieces for four blocks: some do two */
 }
 
 /* Blocks of 1024 threads, of one position each or of four. */

@@ -39,7 +39,8 @@ static const struct {
     {"shared_not_set", EVERY("wrong result"), NULL},
     {"blocks_race", EVERY(NULL), "data race"},
     {"plain_counter", EVERY(NULL), "data race"},
-    {"missing_fence", EVERY(NULL), "data race"},
+    {"missing_fence_before", EVERY(NULL), "data race"},
+    {"missing_fence_after", EVERY(NULL), "data race"},
 };
 
 static const char *command(const char *variable)
