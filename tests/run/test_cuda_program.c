@@ -82,8 +82,9 @@ static void test_faults(void **state)
          "cudaGraphLaunch(graph, stream): unspecified launch failure at step"},
         {"later", FAULT("FAIL"), "call=cublasLtMatmul,nth=80,when=run,once=FOLDER/once", ONE, 0,
          "an illegal memory access was encountered at step"},
+        /* in a step the trial notices, in a call that waits the driver does: which, depends on how steps were queued */
         {"hung", FAULT("HANG"), "call=cublasLtMatmul,nth=100,once=FOLDER/once", ONE " --set run.patience=5s", 0,
-         "said nothing for 5 s and was killed"},
+         " for 5 s"},
         {"full", FAULT("FAIL"), "call=cudaMalloc,nth=6,once=FOLDER/once", ONE, 0, "it is tried once more alone"},
     };
     (void)state;
