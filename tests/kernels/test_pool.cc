@@ -245,7 +245,7 @@ static void not_finite(void)
                 pool.maximum = maximum;
                 pool.relu = relu;
                 values<float> content = random_floats(inputs_of(pool));
-                content[side * side / 4 + 1] = content[side * side / 4 + 2] = NAN;
+                content[side * side / 4] = content[side * side / 4 + 1] = NAN; /* in one window */
                 content[side * side - 1] = INFINITY;
                 content[side * side] = content[side * side + 1] = -INFINITY;
                 for (int64_t i = side * side * 3 / 2; i < content.count(); i++)
