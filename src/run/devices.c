@@ -94,7 +94,9 @@ static char *list_found(const struct choice *choice)
 static nr_status refuse_found(const struct choice *choice, enum key_id id, const char *why)
 {
     char *found = list_found(choice);
-    nr_status status = refuse(choice, id, "%s; %s", why, found ? found : "found what no memory is left to tell");
+    bool instead = id == KEY_DEVICES && !choice->probe.count;
+    nr_status status = refuse(choice, id, "%s; %s%s", why, found ? found : "found what no memory is left to tell",
+                              instead ? "; auto or cpu trains on the CPU" : "");
     free(found);
     return status;
 }

@@ -15,14 +15,15 @@ static const struct refusal refusals[] = {
     {"unknown number", "2", NULL, NULL, "--set run.devices=0,7",
      "nasrun: --set run.devices: there is no device 7; found 0 (Fake 0), 1 (Fake 1)\n"},
     {"no device to name", "1", "NASRUN_FAKE_NONE", "no CUDA device", "--set run.devices=0",
-     "nasrun: --set run.devices: there is no device 0; found no GPU: no CUDA device\n"},
+     "nasrun: --set run.devices: there is no device 0; found no GPU: no CUDA device; auto or cpu "
+     "trains on the CPU\n"},
     {"all of none", "1", "NASRUN_FAKE_NONE", "the driver is too old: it serves CUDA 11.4, this program needs 12.0",
      "--set run.devices=all",
      "nasrun: --set run.devices: there is none to use; found no GPU: the driver is too old: it serves CUDA 11.4, this "
-     "program needs 12.0\n"},
+     "program needs 12.0; auto or cpu trains on the CPU\n"},
     {"no module", "1", "NASRUN_CUDA_MODULE", "/nowhere/module.so", "--set run.devices=all",
      "nasrun: --set run.devices: there is none to use; found no GPU: NASRUN_CUDA_MODULE is /nowhere/module.so: no such "
-     "file\n"},
+     "file; auto or cpu trains on the CPU\n"},
     {"without code, by number", "2", "NASRUN_FAKE_PROBLEM", "1:this program has no code for compute capability 5.0",
      "--set run.devices=1",
      "nasrun: --set run.devices: device 1 cannot be used; found 0 (Fake 0), 1 (Fake 1: this program has no code for "

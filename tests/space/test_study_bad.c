@@ -46,7 +46,7 @@ static const struct bad bad_mnist[] = {
     {NULL, "[run]\nworkers = 0\n", "[run] workers: found \"0\"; expected a whole number from 1 to 1024, or auto"},
     {NULL, "[run]\nmax_time = soon\n", "[run] max_time: found \"soon\"; expected a time such as 90s"},
     {NULL, "[run]\nmax_time = -5m\n", "[run] max_time: found \"-5m\""},
-    {NULL, "[run]\ndevices = tpu\n", "[run] devices: found \"tpu\"; expected auto or cpu"},
+    {NULL, "[run]\ndevices = tpu\n", "[run] devices: found \"tpu\"; expected auto, all, cpu, or different numbers such as 0,2"},
     {"optimizer     = adam", "momentum = 1", "[training] momentum: found \"1\"; expected a number from 0 to 0.9999"},
     {"optimizer     = adam", "nesterov = maybe", "[training] nesterov: found \"maybe\"; expected yes or no"},
     /* declarations of parameters */
