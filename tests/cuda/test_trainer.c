@@ -233,6 +233,34 @@ static void evaluates_many(void **state)
     training_clear(&cpu);
 }
 
+/* In evaluation the dropout is nothing, and what stands behind it must not take the place of the images. */
+static void residual_of_the_images(struct hand_plan *hand)
+{
+    hand_dropout(hand, 0.3);
+    hand_act(hand, ACT_TANH);
+    hand_join(hand, PLAN_INPUT);
+    hand_dense(hand, TRAINING_CLASSES);
+}
+
+static void images_with_two_readers_stay(void **state)
+{
+    (void)state;
+    struct training training, cpu;
+    struct evaluation got, expected;
+    create(&training, residual_of_the_images);
+    create(&cpu, residual_of_the_images);
+    training_open(&training, &cuda_backend);
+    training_open(&cpu, &cpu_backend);
+    struct trainer *trainer = training_trainer(&training, 2), *reference = training_trainer(&cpu, 2);
+    assert_ok(cuda_backend.evaluate(trainer, training.images, training.index, IMAGES, &got));
+    assert_ok(cpu_backend.evaluate(reference, cpu.images, cpu.index, IMAGES, &expected));
+    assert_near(got.loss_sum, expected.loss_sum, 1e-5, 0);
+    cuda_backend.destroy(trainer);
+    cpu_backend.destroy(reference);
+    training_clear(&training);
+    training_clear(&cpu);
+}
+
 /* In a lane that was not used before, memory() is the arena and the workspace, to the byte. */
 static void memory_is_exact(void **state)
 {
@@ -378,6 +406,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(goes_on_from_any_step),
     cmocka_unit_test(epilogues_make_no_difference),
     cmocka_unit_test(evaluates_many),
+    cmocka_unit_test(images_with_two_readers_stay),
     cmocka_unit_test(memory_is_exact),
     cmocka_unit_test(refuses_what_it_cannot_do),
     cmocka_unit_test(progress_is_told_while_it_runs),

@@ -234,9 +234,20 @@ static void compile_norm(struct compiler *c, int index)
     finish_layer(c, index, step->output, NOBODY);
 }
 
+/* Its output is its input. */
+static bool is_nothing(const struct compiler *c, int index)
+{
+    enum operator_kind kind = layer_of(c, index)->kind;
+    return kind == OP_FLATTEN || (kind == OP_DROPOUT && !c->training);
+}
+
+/* Only one reads that layer's output. The images may have other readers, and layers that are nothing pass them on. */
 static bool is_alone(const struct compiler *c, int index)
 {
-    return index != PLAN_INPUT && c->readers[index] == 1;
+    int source = index;
+    while (source != PLAN_INPUT && is_nothing(c, source))
+        source = layer_of(c, source)->input;
+    return source != PLAN_INPUT && c->readers[index] == 1;
 }
 
 /* One that no layer before took along. */
@@ -312,13 +323,6 @@ static void compile_layer(struct compiler *c, int index)
     case OP_KINDS:
         break;
     }
-}
-
-/* Its output is its input. */
-static bool is_nothing(const struct compiler *c, int index)
-{
-    enum operator_kind kind = layer_of(c, index)->kind;
-    return kind == OP_FLATTEN || (kind == OP_DROPOUT && !c->training);
 }
 
 static void count_readers(struct compiler *c)
