@@ -333,6 +333,7 @@ static void kill_silent(struct pool *pool)
             continue;
         snprintf(worker->reason, sizeof worker->reason, "said nothing for %.0f s and was killed", now - worker->heard);
         kill(worker->process, SIGKILL);
+        shutdown(worker->channel.descriptor, SHUT_RDWR); /* seen as its end, even if it does not die */
         worker->heard = now;
     }
 }

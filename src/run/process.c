@@ -16,6 +16,9 @@
 #include "base/text.h"
 #include "run/worker.h"
 
+/* After SIGKILL. A process in a call of a driver whose device is gone does not die even of that: it is left behind. */
+enum { DEATH_MS = 5000 };
+
 /* This process's environment with other values of some variables; the strings of `variables` are used as they are. */
 static char **environment_with(char *const *variables, size_t count)
 {
@@ -109,9 +112,12 @@ int process_wait(pid_t process, int patience_ms)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
     kill(process, SIGKILL);
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status;
+    for (int waited = 0; waited < DEATH_MS; waited++) {
+        if (waitpid(process, &status, WNOHANG) != 0)
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return SIGKILL;
 }
 
 void process_describe_end(int status, char *out, size_t size)
