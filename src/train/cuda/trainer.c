@@ -108,7 +108,7 @@ static void fill_constants(const struct trainer *trainer, struct k_rate *rates, 
     }
 }
 
-/* Pageable memory: it has been read when the call returns. */
+/* Waits: where a device reads the host's pageable memory by itself, it may do so after the call has returned. */
 static nr_status copy_constants(struct trainer *trainer, const struct k_rate *rates, const float *scale,
                                 const float *shift)
 {
@@ -121,7 +121,7 @@ static nr_status copy_constants(struct trainer *trainer, const struct k_rate *ra
                                       cudaMemcpyHostToDevice, stream));
     TRY_CUDA(failure, cudaMemcpyAsync(vectors->scale, scale, channels, cudaMemcpyHostToDevice, stream));
     TRY_CUDA(failure, cudaMemcpyAsync(vectors->shift, shift, channels, cudaMemcpyHostToDevice, stream));
-    return NR_OK;
+    return device_wait(trainer->device, stream);
 }
 
 static nr_status upload_constants(struct trainer *trainer)
