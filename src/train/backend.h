@@ -107,7 +107,9 @@ struct backend {
     nr_status (*join)(struct device *device, const char *invitation, int rank, int ranks) NR_MUST_CHECK;
     /* Bytes that a trainer would take beside the data; -1: out of memory while counting. */
     int64_t (*memory)(const struct device *device, const struct plan *plan, const struct recipe *recipe);
-    /* Starts from trial_state_initialise(); write_state() replaces that. The setup's pointers outlive the trainer. */
+    /* Starts from trial_state_initialise(); write_state() replaces that. The setup's pointers outlive the trainer.
+     * NR_INFEASIBLE: a network that the plan allows and a library of the device lacks; the device is as good as before.
+     */
     nr_status (*create)(struct device *device, struct images *images, const struct trainer_setup *setup,
                         struct trainer **out) NR_MUST_CHECK;
     void (*destroy)(struct trainer *trainer);

@@ -51,7 +51,8 @@ struct trial_setup {
 };
 
 struct trial_result {
-    nr_status status;                /* NR_OK, NR_DIVERGED, NR_INTERRUPTED, NR_NO_MEMORY, NR_DEVICE, NR_IO */
+    nr_status status;                /* NR_OK, NR_DIVERGED, NR_INFEASIBLE, NR_INTERRUPTED, NR_NO_MEMORY, NR_DEVICE or
+                                        NR_IO */
     char cause[256];                 /* "loss or gradient not finite at step 412 (epoch 2)"; empty when ok */
     struct epoch_metrics last, best; /* best: highest validation accuracy */
     int64_t epochs;                  /* finished, those before a resume included */

@@ -16,8 +16,6 @@ enum { USUAL_STEPS_PER_GRAPH = 16, HOPPER = 90 };
 nr_status device_report(struct device *device, nr_status status, const char *doing)
 {
     struct failure *failure = &device->failure;
-    if (status == NR_INFEASIBLE)
-        status = NR_DEVICE;
     log_error(device->log, "%s, %s: %s", device->name, doing, failure->text[0] ? failure->text : status_text(status));
     if (!failure->sticky && !device->hung)
         failure_clear(failure);

@@ -36,8 +36,7 @@ struct images {
     struct k_images view;
 };
 
-/* Logs what the device's failure says of `doing`, forgets what can be forgotten, and returns the status. NR_INFEASIBLE
- * becomes NR_DEVICE: a network that the plan allows and a library lacks. */
+/* Logs what the device's failure says of `doing`, forgets what can be forgotten, and returns the status. */
 nr_status device_report(struct device *device, nr_status status, const char *doing);
 /* Waits until the stream has done all that was enqueued; NR_DEVICE after an error, an error of another rank, or
  * `patience` without an end. */
