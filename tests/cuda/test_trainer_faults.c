@@ -115,6 +115,28 @@ static void fill_lanes(void)
     training_clear(&lonely);
 }
 
+/* The group is left, which NCCL does only once no graph holds a mean any more; it is of no more use. */
+static void fail_in_group(void)
+{
+    char invitation[INVITATION_SIZE];
+    struct progress progress;
+    struct trainer *trainer, *other;
+    create(&lonely);
+    training_open(&lonely, &cuda_backend);
+    assert_ok(cuda_backend.invite(lonely.device, invitation));
+    assert_ok(cuda_backend.join(lonely.device, invitation, 0, 1));
+    trainer = training_trainer(&lonely, 1);
+    assert_ok(cuda_backend.submit(trainer, STEPS));
+    training_wait(&lonely, trainer, &progress);
+    assert_int_equal(progress.status, NR_DEVICE);
+    assert_non_null(strstr(progress.cause, "cudaGraphLaunch"));
+    const struct trainer_setup setup = training_setup(&lonely, 2);
+    assert_int_equal(cuda_backend.create(lonely.device, lonely.images, &setup, &other), NR_DEVICE);
+    assert_non_null(strstr(log_text(lonely.log), "has left its group"));
+    cuda_backend.destroy(trainer);
+    training_clear(&lonely);
+}
+
 /* A shape that a library lacks is the trial's failure, not the device's: the next one trains there. */
 static void lack_a_shape(void)
 {
@@ -136,6 +158,12 @@ static void a_shape_that_is_lacking(void **state)
     (void)state;
     passes(lack_a_shape,
            ENVIRONMENT("NASRUN_DOUBLE_FAIL=call=cudnnCreateTensorDescriptor,nth=3,code=3000", "CMOCKA_TEST_ABORT=1"));
+}
+
+static void a_failure_in_a_group(void **state)
+{
+    (void)state;
+    passes(fail_in_group, ENVIRONMENT("NASRUN_DOUBLE_FAIL=call=cudaGraphLaunch,nth=2,code=701", "CMOCKA_TEST_ABORT=1"));
 }
 
 static void a_lost_device(void **state)
@@ -239,8 +267,9 @@ static void machines(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(machines),      cmocka_unit_test(a_shape_that_is_lacking), cmocka_unit_test(a_lost_device),
-    cmocka_unit_test(a_hung_device), cmocka_unit_test(a_full_device),           cmocka_unit_test(full_lanes),
+    cmocka_unit_test(machines),      cmocka_unit_test(a_failure_in_a_group), cmocka_unit_test(a_shape_that_is_lacking),
+    cmocka_unit_test(a_lost_device), cmocka_unit_test(a_hung_device),        cmocka_unit_test(a_full_device),
+    cmocka_unit_test(full_lanes),
 };
 
 TEST_MAIN(cases)

@@ -4,7 +4,8 @@
  * As with the library: while a call is in progress nothing but a question about it is allowed; the first collective is
  * not in its stream (or capture) before the communicator says success; two ranks on one device are refused; a rank that
  * has died or aborted shows as ncclRemoteError to the others, unless NASRUN_DOUBLE_NCCL=silent, when they just wait;
- * work that waits ends when its communicator is aborted, its result worthless. */
+ * work that waits ends when its communicator is aborted, its result worthless. Finalising and aborting wait for ever
+ * while a graph holds a collective of the communicator: misuse here. */
 #include "ncclmeeting.h"
 #include "runtime.h"
 
@@ -40,6 +41,7 @@ struct membership {
     std::function<ncclResult_t()> pending; /* the collective that waits for the connection */
     const void *running = nullptr;         /* the reduction whose turn it is */
     int outstanding = 0;                   /* reductions that were put into a stream, not a graph, and are not over */
+    std::shared_ptr<char> captured = std::make_shared<char>(); /* every reduction in a graph has it, too */
 
     membership(const std::string &name, int rank, int ranks) : met(name, rank, ranks, physical_device())
     {
@@ -58,7 +60,8 @@ struct reduction {
     const float *from;
     float *to;
     size_t count;
-    bool counted; /* as outstanding */
+    bool counted;                   /* as outstanding */
+    std::shared_ptr<char> captured; /* the group's, unless it is counted */
     size_t done = 0;
 
     bool operator()()
@@ -135,6 +138,15 @@ ncclResult_t poll_pending(membership &group)
     return result;
 }
 
+/* What is in flight of a graph that was destroyed is let finish. */
+void must_be_in_no_graph(const membership &group, const char *call)
+{
+    const auto released = [&group] { return group.captured.use_count() == 1; };
+    advance(released, false);
+    if (!released() && lost() == cudaSuccess)
+        misuse("%s: waits for ever: a graph holds a collective of this communicator", call);
+}
+
 /* What is on its way is brought to its end first: the device does that by itself. */
 ncclResult_t poll_end(membership &group)
 {
@@ -169,7 +181,8 @@ ncclResult_t submit(const std::shared_ptr<membership> &group, const float *from,
     need(from, count * sizeof *from, sizeof *from, "ncclAllReduce", "sendbuff");
     need(to, count * sizeof *to, sizeof *to, "ncclAllReduce", "recvbuff");
     const bool counted = !capturing(stream);
-    const cudaError_t error = enqueue(stream, "ncclAllReduce", reduction{group, from, to, count, counted});
+    const cudaError_t error = enqueue(stream, "ncclAllReduce",
+                                      reduction{group, from, to, count, counted, counted ? nullptr : group->captured});
     if (error != cudaSuccess)
         return ncclUnhandledCudaError;
     group->outstanding += counted;
@@ -269,6 +282,7 @@ ncclResult_t ncclCommFinalize(ncclComm_t handle)
     if (code != ncclSuccess)
         return code;
     must_be_idle(handle, "ncclCommFinalize");
+    must_be_in_no_graph(*handle->group, "ncclCommFinalize");
     handle->group->now = phase::finalising;
     handle->group->polls = 0;
     return ncclInProgress;
@@ -290,6 +304,7 @@ ncclResult_t ncclCommAbort(ncclComm_t handle)
     handle->group->met.set(meeting::presence::aborted);
     handle->group->now = phase::aborted;
     handle->group->pending = nullptr;
+    must_be_in_no_graph(*handle->group, "ncclCommAbort");
     delete handle;
     return ncclSuccess;
 }

@@ -128,7 +128,8 @@ static void body_used_after_destruction(void)
     (void)reduce(communicator, new_floats(), new_stream());
 }
 
-static void body_graph_outlives_it(void)
+/* A communicator, and a graph that holds a collective of it. */
+static ncclComm_t join_and_capture(void)
 {
     cudaStream_t stream = new_stream();
     cudaGraph_t graph;
@@ -140,9 +141,19 @@ static void body_graph_outlives_it(void)
     wait_for(communicator);
     DO(cudaStreamEndCapture(stream, &graph));
     DO(cudaGraphInstantiate(&exec, graph, 0));
-    leave(communicator);
+    DO(cudaGraphDestroy(graph));
     DO(cudaGraphLaunch(exec, stream));
-    (void)cudaStreamSynchronize(stream);
+    return communicator;
+}
+
+static void body_left_before_its_graph(void)
+{
+    leave(join_and_capture());
+}
+
+static void body_aborted_before_its_graph(void)
+{
+    (void)ncclCommAbort(join_and_capture());
 }
 
 static void body_too_long(void)
@@ -160,7 +171,8 @@ static void test_what_ends_the_process(void **state)
     caught(body_second_call_in_progress, "ncclAllReduce: a call on this communicator is still in progress", NULL);
     caught(body_destroyed_early, "ncclCommDestroy: before ncclCommFinalize was over", NULL);
     caught(body_used_after_destruction, "ncclAllReduce: 0x", NULL);
-    caught(body_graph_outlives_it, "ncclAllReduce: runs after ncclCommFinalize was over", NULL);
+    caught(body_left_before_its_graph, "ncclCommFinalize: waits for ever: a graph holds a collective", NULL);
+    caught(body_aborted_before_its_graph, "ncclCommAbort: waits for ever: a graph holds a collective", NULL);
     caught(body_too_long, "ncclAllReduce: sendbuff needs 260 bytes", NULL);
 }
 

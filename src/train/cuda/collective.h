@@ -20,8 +20,11 @@ nr_status collective_mean(struct collective *collective, float *values, int64_t 
                           cudaStream_t stream) NR_MUST_CHECK;
 /* Looks for errors of this or another rank; to be called while waiting. */
 nr_status collective_check(struct collective *collective) NR_MUST_CHECK;
-void collective_abort(struct collective *collective); /* after an error or a time-out, on this rank */
-/* Waits for the other ranks to do the same, unless something failed before: then it aborts. NULL is fine. */
+/* After an error or a time-out, on this rank. No graph may hold a mean of the group any more: NCCL waits for that, for
+ * ever if need be ("keep polling until all graphs referencing us die", init.cc). */
+void collective_abort(struct collective *collective);
+/* Waits for the other ranks to do the same, unless something failed before: then it aborts. NULL is fine. Of graphs as
+ * above. */
 void collective_destroy(struct collective *collective);
 
 #endif

@@ -30,8 +30,6 @@ nr_status device_check(const struct device *device)
 nr_status device_hangs(struct device *device, const char *what)
 {
     device->hung = true;
-    if (device->group)
-        collective_abort(device->group);
     return failure_note(&device->failure, NR_DEVICE, "%s: nothing came back from the device for %g s", what,
                         device->options.patience);
 }
@@ -46,8 +44,6 @@ nr_status device_wait(struct device *device, cudaStream_t stream)
             return NR_OK;
         nr_status status = code == cudaErrorNotReady ? (device->group ? collective_check(device->group) : NR_OK)
                                                      : failure_cuda(&device->failure, "cudaStreamQuery(stream)", code);
-        if (status != NR_OK && device->group)
-            collective_abort(device->group);
         if (status != NR_OK)
             return status;
         if (clock_monotonic() - start > device->options.patience)

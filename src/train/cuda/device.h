@@ -41,7 +41,7 @@ nr_status device_report(struct device *device, nr_status status, const char *doi
 /* Waits until the stream has done all that was enqueued; NR_DEVICE after an error, an error of another rank, or
  * `patience` without an end. */
 nr_status device_wait(struct device *device, cudaStream_t stream) NR_MUST_CHECK;
-/* Nothing came back for `patience` seconds. */
+/* Nothing came back for `patience` seconds. The group is left as it is: to leave it would wait for the device, too. */
 nr_status device_hangs(struct device *device, const char *what) NR_MUST_CHECK;
 /* NR_DEVICE once the device is lost; every entry asks first. */
 nr_status device_check(const struct device *device) NR_MUST_CHECK;

@@ -23,8 +23,7 @@ nr_status trainer_fail(struct trainer *trainer, nr_status status)
     struct progress *progress = &trainer->progress;
     if (status == NR_INFEASIBLE)
         status = NR_DEVICE;
-    if (trainer_group(trainer))
-        collective_abort(device->group);
+    trainer_leave_group(trainer);
     trainer->submitted = trainer->enqueued;
     if (progress->status == NR_DEVICE || progress->status == NR_NO_MEMORY)
         return progress->status;

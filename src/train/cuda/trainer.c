@@ -254,8 +254,7 @@ nr_status trainer_create(struct device *device, struct images *images, const str
     status = prepare(trainer);
     if (status != NR_OK) {
         status = device_report(device, status, "creating a trainer");
-        if (trainer_group(trainer)) /* the others must not wait for this one */
-            collective_abort(device->group);
+        trainer_leave_group(trainer);
         trainer_destroy(trainer);
         return status;
     }
@@ -268,7 +267,16 @@ static void destroy_graphs(struct trainer *trainer)
     cudaGraphExec_t graphs[] = {trainer->many, trainer->one, trainer->last};
     for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++)
         if (graphs[i])
-            cudaGraphExecDestroy(graphs[i]);
+            cudaGraphExecDestroy(graphs[i]); /* one that runs is let finish */
+    trainer->many = trainer->one = trainer->last = NULL;
+}
+
+void trainer_leave_group(struct trainer *trainer)
+{
+    if (!trainer_group(trainer) || device_check(trainer->device) != NR_OK)
+        return;
+    destroy_graphs(trainer);
+    collective_abort(trainer->device->group);
 }
 
 /* What is still running is waited for, since it works on the memory that is given back. Of a device that does not
@@ -278,8 +286,10 @@ void trainer_destroy(struct trainer *trainer)
     if (!trainer)
         return;
     struct device *device = trainer->device;
-    if (trainer->lane && device_check(device) == NR_OK && device_wait(device, trainer->lane->stream) != NR_OK)
+    if (trainer->lane && device_check(device) == NR_OK && device_wait(device, trainer->lane->stream) != NR_OK) {
         failure_clear(&device->failure);
+        trainer_leave_group(trainer);
+    }
     if (!device->hung) {
         destroy_graphs(trainer);
         device_return_memory(device, trainer->setup.lane, &trainer->memory);

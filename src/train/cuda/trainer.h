@@ -57,6 +57,10 @@ nr_status trainer_create(struct device *device, struct images *images, const str
 void trainer_destroy(struct trainer *trainer);
 int64_t trainer_memory(const struct device *device, const struct plan *plan, const struct recipe *recipe);
 int64_t trainer_nodes(const struct trainer *trainer);
+/* After a failure: lets the other ranks of the trainer's group know, which must not wait for this one. Ends the graphs
+ * first, and with them the trainer: NCCL waits, also in an abort, until no graph holds a collective of its communicator
+ * any more. Nothing is done where the device is lost: what is left then is the end of the process. */
+void trainer_leave_group(struct trainer *trainer);
 
 /* graph.c: captures all graphs; every node must have run once outside of a capture. */
 nr_status graph_capture_all(struct trainer *trainer) NR_MUST_CHECK;
