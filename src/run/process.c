@@ -64,13 +64,17 @@ static int spawn_with(const struct process_setup *setup, int socket, int data, c
     return error;
 }
 
+/* Streams that share one of a device's queues wait for one another; there are 8 unless told, fewer than lanes. */
+#define QUEUES "CUDA_DEVICE_MAX_CONNECTIONS=32"
+
 /* One thread per library: a trial is single-threaded. */
 static int spawn(const struct process_setup *setup, int socket, int data, pid_t *process)
 {
     struct text visible = {0};
     text_format(&visible, "CUDA_VISIBLE_DEVICES=%s", setup->visible ? setup->visible : "");
-    char *variables[] = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", visible.data};
-    char **environment = visible.failed ? NULL : environment_with(variables, setup->visible ? 3 : 2);
+    char *variables[] = {"OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", visible.data, QUEUES};
+    size_t count = !setup->visible ? 2 : getenv("CUDA_DEVICE_MAX_CONNECTIONS") ? 3 : 4;
+    char **environment = visible.failed ? NULL : environment_with(variables, count);
     int error = environment ? spawn_with(setup, socket, data, environment, process) : ENOMEM;
     free(environment);
     text_clear(&visible);

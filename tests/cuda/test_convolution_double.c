@@ -76,6 +76,7 @@ static void test_what_cannot_be_had(void **state)
     struct lane *lane = lane_open();
     struct convolution_setup setup = setups[0];
     expect_infeasible(lane, "none", setup, "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED");
+    expect_infeasible(lane, "bad", setup, "cudnnConvolutionForward: CUDNN_STATUS_BAD_PARAM");
     setup.data_gradient = false;
     expect_infeasible(lane, "large", setup,
                       "cudnnConvolutionBackwardFilter: needs 1099511627776 bytes of workspace, a lane has 33554432");

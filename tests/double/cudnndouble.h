@@ -6,6 +6,7 @@
  *   failing  the heuristics fail
  *   large    every algorithm with a workspace needs 2^40 bytes
  *   none     no algorithm is supported
+ *   bad      the parameters are wrong for every algorithm
  *   nobf16   none is for bfloat16
  * Whatever is said there, the heuristics name first what is not deterministic, and what needs much memory. */
 #ifndef CUDNNDOUBLE_H

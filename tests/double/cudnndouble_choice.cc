@@ -54,7 +54,7 @@ std::vector<algorithm> algorithms_of(direction which)
 bool supports(const algorithm &algorithm, const convolution_problem &problem)
 {
     const bool plain = problem.how.stride == 1 && problem.how.groups == 1;
-    if (cudnn_option("none"))
+    if (cudnn_option("none") || cudnn_option("bad"))
         return false;
     if (problem.x.type == CUDNN_DATA_BFLOAT16 && (!algorithm.bf16 || cudnn_option("nobf16")))
         return false;
@@ -155,7 +155,7 @@ cudnnStatus_t workspace_of(const convolution_problem &problem, direction which, 
             *bytes = workspace_bytes(one, problem);
             return CUDNN_STATUS_SUCCESS;
         }
-    return CUDNN_STATUS_NOT_SUPPORTED;
+    return cudnn_option("bad") ? CUDNN_STATUS_BAD_PARAM : CUDNN_STATUS_NOT_SUPPORTED;
 }
 
 } // namespace cudadouble

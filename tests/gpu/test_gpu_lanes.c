@@ -28,12 +28,11 @@ static void open_device(struct training *training, gpu_layers *layers)
     training_open(training, gpu_backend());
 }
 
-static int lanes_of(const struct training *training)
+static int lanes_of(struct training *training)
 {
     int lanes = training->backend->lanes(training->device);
     if (lanes < 2) {
-        training->backend->unload(training->images);
-        training->backend->close(training->device);
+        training_clear(training);
         skip();
     }
     return lanes < MOST_LANES ? lanes : MOST_LANES;

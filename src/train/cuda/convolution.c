@@ -208,6 +208,8 @@ static nr_status take_first(const struct convolution *convolution, struct direct
         if (code != CUDNN_STATUS_SUCCESS && !is_refusal(code))
             break;
     }
+    if (is_refusal(code))
+        return failure_note(failure, NR_INFEASIBLE, "%s: %s", route->name, cudnnGetErrorString(code));
     if (code != CUDNN_STATUS_SUCCESS)
         return failure_dnn(failure, route->name, code);
     return failure_note(failure, NR_INFEASIBLE, "%s: needs %zu bytes of workspace, a lane has %zu", route->name, bytes,

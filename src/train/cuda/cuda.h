@@ -14,6 +14,7 @@ const struct backend *nasrun_cuda_backend(void);
 struct cuda_options {
     double patience;         /* seconds without progress after which a device counts as hung */
     int64_t steps_per_graph; /* at least 1 */
+    size_t workspace;        /* bytes of a lane */
     bool epilogues;          /* false: products without, kernels of ours instead */
 };
 struct cuda_options *cuda_device_options(struct device *device);

@@ -13,7 +13,7 @@ struct lane {
     cublasLtHandle_t blas;
     cudnnHandle_t dnn; /* NULL until lane_use_dnn(): networks of dense layers alone never load cuDNN's kernels */
     void *workspace;
-    size_t workspace_size;   /* 32 MiB on Hopper and later, 4 MiB elsewhere (cuBLAS's own advice) */
+    size_t workspace_size;   /* bytes */
     struct failure *failure; /* the device's */
 };
 
