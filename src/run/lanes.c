@@ -19,6 +19,7 @@ struct entrant {
     double *point;
     struct plan *plan;
     struct recipe recipe;
+    int64_t needed;      /* bytes of the device; 0: not counted yet */
     struct trial *trial; /* NULL: it waits */
     struct trial_result result;
     bool ended;
@@ -27,6 +28,7 @@ struct entrant {
 struct lanes {
     struct lanes_setup setup;
     struct entrant *first;
+    bool full; /* the first that waits was refused, and no trial has come or stopped since */
     bool lost;
     int64_t failed_trial;
     char cause[sizeof((struct trial_result *)0)->cause];
@@ -74,6 +76,7 @@ nr_status lanes_take(struct lanes *lanes, const struct lanes_trial *told)
     while (*end)
         end = &(*end)->next;
     *end = entrant;
+    lanes->full = false;
     return NR_OK;
 }
 
@@ -212,7 +215,8 @@ static bool make_plan(struct entrant *entrant)
     return status == NR_OK;
 }
 
-/* Whether the device has the memory now. One that cannot fit though nothing else is there has ended. */
+/* Whether the device has the memory now. One that cannot fit though nothing else is there has ended. To count means to
+ * compile the networks, and to look at the free memory is a call of the driver's: neither is for every turn. */
 static bool fits(struct entrant *entrant, size_t others)
 {
     const struct lanes_setup *setup = &entrant->lanes->setup;
@@ -220,15 +224,17 @@ static bool fits(struct entrant *entrant, size_t others)
     char cause[96];
     if (free_bytes == INT64_MAX)
         return true;
-    int64_t needed = setup->backend->memory(setup->device, entrant->plan, &entrant->recipe);
-    if (needed >= 0 && needed <= free_bytes)
+    if (entrant->needed <= 0)
+        entrant->needed = setup->backend->memory(setup->device, entrant->plan, &entrant->recipe);
+    if (entrant->needed >= 0 && entrant->needed <= free_bytes)
         return true;
+    entrant->lanes->full = others > 0;
     if (others)
         return false;
-    if (needed < 0)
+    if (entrant->needed < 0)
         snprintf(cause, sizeof cause, "out of memory while its memory was planned");
     else
-        snprintf(cause, sizeof cause, "it needs %.1f MiB, the device has %.1f MiB", (double)needed / 1048576,
+        snprintf(cause, sizeof cause, "it needs %.1f MiB, the device has %.1f MiB", (double)entrant->needed / 1048576,
                  (double)free_bytes / 1048576);
     fail(entrant, NR_NO_MEMORY, cause, true);
     return false;
@@ -278,7 +284,7 @@ static struct census count_training(const struct lanes *lanes, int lane)
 static bool begin_waiting(struct lanes *lanes)
 {
     bool worked = false;
-    for (struct entrant *entrant = lanes->first; entrant && !lanes->lost; entrant = entrant->next) {
+    for (struct entrant *entrant = lanes->first; entrant && !lanes->lost && !lanes->full; entrant = entrant->next) {
         if (entrant->trial || entrant->ended)
             continue;
         struct census census = count_training(lanes, entrant->told.lane);
@@ -319,6 +325,7 @@ static enum trial_turn advance(struct entrant *entrant)
     size_t others = count_training(lanes, entrant->told.lane).training - 1;
     trial_end(entrant->trial);
     entrant->trial = NULL;
+    lanes->full = false;
     settle(entrant, others);
     return turn;
 }
