@@ -11,7 +11,8 @@
  *                      {"type":"joined"}
  *                      {"type":"start","trial":7,"point":...,"epochs":2}    rank 0 of a group: the others may follow
  *                      {"type":"epoch","trial":7,"epoch":1,...}             of a group: from rank 0
- *                      {"type":"end","trial":7,"status":0,"cause":"",...}   of a group: from rank 0
+ *                      {"type":"end","trial":7,"status":0,"cause":"",...}   of a group: from rank 0; from another
+ *                                                  that ran out of memory, or whose library lacks a shape
  *                      {"type":"alive"}             every few seconds while a GPU trains
  *                      {"type":"error","text":"..."}    the worker cannot go on, and leaves; "trial": through whom
  */

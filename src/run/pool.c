@@ -199,9 +199,31 @@ static int remove_worker(struct pool_worker *worker)
     worker->state = WORKER_ABSENT;
     worker->process = 0;
     worker->lanes = 0;
-    worker->failed_trial = 0;
+    worker->failed_trial = worker->followed = 0;
     *worker->reason = *worker->device = *worker->invitation = '\0';
     return status;
+}
+
+static void kill_group(struct pool *pool, struct pool_worker *leader)
+{
+    for (size_t i = 0; i < ranks(pool); i++) {
+        if (leader[i].state == WORKER_ABSENT)
+            continue;
+        kill(leader[i].process, SIGKILL);
+        (void)remove_worker(&leader[i]);
+    }
+}
+
+/* Leaves the group without trials; `out` [POOL_MOST_LANES] gets what it had, the return value is their number. */
+static size_t take_trials(struct pool_worker *leader, int64_t *out)
+{
+    size_t count = 0;
+    for (int lane = 0; lane < leader->lanes; lane++) {
+        if (leader->trial[lane])
+            out[count++] = leader->trial[lane];
+        leader->trial[lane] = 0;
+    }
+    return count;
 }
 
 /* Of a worker whose socket is closed. It is given a moment to leave, so that its own end is told and not our kill. The
@@ -209,29 +231,42 @@ static int remove_worker(struct pool_worker *worker)
 static nr_status bury(struct pool *pool, struct pool_worker *worker, const struct pool_events *events)
 {
     struct pool_worker *leader = leader_of(worker);
-    struct pool_loss loss = {.failed_trial = worker->failed_trial};
     int64_t trials[POOL_MOST_LANES];
+    struct pool_loss loss = {.failed_trial = worker->failed_trial, .trial = trials};
     describe(worker, loss.who, sizeof loss.who);
     snprintf(loss.how, sizeof loss.how, "%s", worker->reason);
-    for (int lane = 0; lane < leader->lanes; lane++) {
-        if (leader->trial[lane])
-            trials[loss.trials++] = leader->trial[lane];
-        leader->trial[lane] = 0;
-    }
-    loss.trial = trials;
+    loss.trials = take_trials(leader, trials);
     if (worker->state == WORKER_STARTING)
         pool->starts_without_work++;
     leader->losses++;
     int ended = remove_worker(worker);
     if (!*loss.how)
         process_describe_end(ended, loss.how, sizeof loss.how);
-    for (size_t i = 0; i < ranks(pool); i++) {
-        if (leader[i].state == WORKER_ABSENT)
-            continue;
-        kill(leader[i].process, SIGKILL);
-        (void)remove_worker(&leader[i]);
-    }
+    kill_group(pool, leader);
     return events->gone(events->context, &loss);
+}
+
+/* Whether a trial's end leaves its group unable to train another: a rank that failed has left the others, or they wait
+ * for it. Before they were told of the trial nothing has happened to them. */
+static bool breaks_group(const struct pool *pool, const struct pool_worker *worker, const json_t *end)
+{
+    nr_status status = (nr_status)channel_get_int(end, "status");
+    bool shared = worker->rank > 0 || worker->followed == channel_get_int(end, "trial");
+    return ranks(pool) > 1 && shared && status != NR_OK && status != NR_DIVERGED && status != NR_INTERRUPTED;
+}
+
+/* The trial that broke the group has ended: nobody was lost, and a new group goes on. Should rank 0 have been given
+ * another trial since, that one begins again. */
+static nr_status retire(struct pool *pool, struct pool_worker *worker, const json_t *end,
+                        const struct pool_events *events)
+{
+    int64_t trials[POOL_MOST_LANES];
+    struct pool_loss loss = {.failed_trial = channel_get_int(end, "trial"), .trial = trials};
+    describe(worker, loss.who, sizeof loss.who);
+    snprintf(loss.how, sizeof loss.how, "%s", channel_get_text(end, "cause"));
+    loss.trials = take_trials(leader_of(worker), trials);
+    kill_group(pool, leader_of(worker));
+    return loss.trials ? events->gone(events->context, &loss) : NR_OK;
 }
 
 /* With the last rank that is ready the group can join: rank 0's invitation goes to all. */
@@ -251,6 +286,7 @@ static void meet(struct pool *pool, struct pool_worker *worker)
 /* Rank 0 is about to start a trial: so do the others, after as many epochs. */
 static void follow(struct pool *pool, struct pool_worker *leader, const json_t *message)
 {
+    leader->followed = channel_get_int(message, "trial");
     for (size_t i = 1; i < ranks(pool); i++)
         tell(&leader[i],
              json_pack("{ss sI si ss sI}", "type", "train", "trial", (json_int_t)channel_get_int(message, "trial"),
@@ -277,11 +313,16 @@ static void take_error(struct pool *pool, struct pool_worker *worker, const json
         log_error(pool->setup.log, "a worker cannot work: %s", channel_get_text(message, "text"));
 }
 
-static void take_end(struct pool_worker *worker, const json_t *message)
+/* Of rank 0, or of another that a trial failed on by itself: whichever comes first is the trial's. */
+static nr_status take_end(struct pool *pool, struct pool_worker *worker, const json_t *message,
+                          const struct pool_events *events)
 {
-    for (int lane = 0; lane < worker->lanes; lane++)
-        if (worker->trial[lane] == channel_get_int(message, "trial"))
-            worker->trial[lane] = 0;
+    struct pool_worker *leader = leader_of(worker);
+    for (int lane = 0; lane < leader->lanes; lane++)
+        if (leader->trial[lane] == channel_get_int(message, "trial"))
+            leader->trial[lane] = 0;
+    nr_status status = events->message(events->context, leader, message);
+    return status == NR_OK && breaks_group(pool, worker, message) ? retire(pool, worker, message, events) : status;
 }
 
 static nr_status take_message(struct pool *pool, struct pool_worker *worker, const json_t *message,
@@ -289,6 +330,8 @@ static nr_status take_message(struct pool *pool, struct pool_worker *worker, con
 {
     const char *type = channel_get_text(message, "type");
     worker->heard = clock_monotonic();
+    if (!strcmp(type, "end"))
+        return take_end(pool, worker, message, events);
     if (!strcmp(type, "ready"))
         take_ready(pool, worker, message);
     else if (!strcmp(type, "joined"))
@@ -297,8 +340,6 @@ static nr_status take_message(struct pool *pool, struct pool_worker *worker, con
         follow(pool, worker, message);
     else if (!strcmp(type, "error"))
         take_error(pool, worker, message);
-    else if (!strcmp(type, "end"))
-        take_end(worker, message);
     return worker->rank == 0 ? events->message(events->context, worker, message) : NR_OK;
 }
 

@@ -37,6 +37,7 @@ struct pool_worker {
     char invitation[INVITATION_SIZE]; /* rank 0 of a group */
     double heard;                     /* its last word, or its start; monotonic seconds */
     int losses;           /* of rank 0: of the group, without a finished epoch between; the caller resets it */
+    int64_t followed;     /* of rank 0: the last trial that the others were told of, 0: none */
     int64_t failed_trial; /* that it named before it left, 0: none */
     char reason[320];     /* and what it said; "" */
 };
@@ -69,6 +70,7 @@ struct pool_place {
 struct pool_loss {
     char who[160];        /* "the worker on device 0 (NVIDIA H100 80GB HBM3)", "a worker" */
     char how[384];        /* "killed by signal 9 (Killed)", or what it said before it left */
+    int64_t followed;     /* of rank 0: the last trial that the others were told of, 0: none */
     int64_t failed_trial; /* that it named, 0: none */
     const int64_t *trial; /* [trials] */
     size_t trials;

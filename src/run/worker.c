@@ -65,24 +65,9 @@ static void on_epoch(void *context, int64_t trial, const struct epoch_metrics *m
                             channel_real(metrics->learning_rate), "seconds", channel_real(metrics->seconds)));
 }
 
-/* The ranks of a group see the same; one that fails by itself cannot end the trial of all but by leaving. */
-static void end_of_follower(struct worker *worker, int64_t trial, const struct trial_result *result)
+static void tell_end(struct worker *worker, int64_t trial, const struct trial_result *result, bool alone)
 {
-    if (result->status == NR_OK || result->status == NR_DIVERGED || result->status == NR_INTERRUPTED)
-        return;
-    log_error(worker->log, "trial %lld, rank %d: %s", (long long)trial, worker->rank, result->cause);
-    tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)trial, "text", result->cause));
-    worker->stopped = true;
-}
-
-static void on_end(void *context, int64_t trial, const struct trial_result *result, bool alone)
-{
-    struct worker *worker = context;
     const struct epoch_metrics *last = &result->last, *best = &result->best;
-    if (worker->rank > 0) {
-        end_of_follower(worker, trial, result);
-        return;
-    }
     tell(worker,
          json_pack("{ss sI si ss sb sI so so so so so so}", "type", "end", "trial", (json_int_t)trial, "status",
                    (int)result->status, "cause", result->cause, "alone", alone, "epochs", (json_int_t)result->epochs,
@@ -90,6 +75,21 @@ static void on_end(void *context, int64_t trial, const struct trial_result *resu
                    channel_real(last->validation_loss), "train_loss", channel_real(last->train_loss),
                    "best_val_accuracy", channel_real(best->validation_accuracy), "best_val_loss",
                    channel_real(best->validation_loss), "best_train_loss", channel_real(best->train_loss)));
+}
+
+/* The ranks of a group see the same end, and rank 0 tells it. What another meets by itself is the trial's end where
+ * that is the trial's fault, and else a loss; either way the driver ends the group. */
+static void on_end(void *context, int64_t trial, const struct trial_result *result, bool alone)
+{
+    struct worker *worker = context;
+    nr_status status = result->status;
+    if (worker->rank == 0 || status == NR_NO_MEMORY || status == NR_INFEASIBLE) {
+        tell_end(worker, trial, result, alone);
+    } else if (status != NR_OK && status != NR_DIVERGED && status != NR_INTERRUPTED) {
+        log_error(worker->log, "trial %lld, rank %d: %s", (long long)trial, worker->rank, result->cause);
+        tell(worker, json_pack("{ss sI ss}", "type", "error", "trial", (json_int_t)trial, "text", result->cause));
+        worker->stopped = true;
+    }
 }
 
 static nr_status read_study(struct worker *worker, const json_t *message)

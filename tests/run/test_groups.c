@@ -94,6 +94,59 @@ static void faults(void **state)
     }
 }
 
+/* Row of a trial in trials.csv; to be freed. */
+static char *row_of(const char *trials, int trial)
+{
+    char start[16];
+    snprintf(start, sizeof start, "\n%d,", trial);
+    const char *row = strstr(trials, start);
+    assert_non_null(row);
+    return strndup(row + 1, strcspn(row + 1, "\n"));
+}
+
+/* As undisturbed. */
+static void expect_same_row(const char *trials, int trial)
+{
+    char *row = row_of(trials, trial), *wanted = row_of(expected(), trial);
+    assert_string_equal(row, wanted);
+    free(wanted);
+    free(row);
+}
+
+struct end {
+    const char *plant;
+    const char *row;
+};
+
+/* A trial that fails on one rank or on all ends with its own cause and at once, though its group is of no more use; a
+ * new one trains the others, which know nothing of it. */
+static void ends_that_break_the_group(void **state)
+{
+    (void)state;
+    static const struct end cases[] = {
+        {"shape 2 0 -1", "2,failed,CUDA: fakeDescriptor: not supported,"},
+        {"shape 2 0 0", "2,failed,CUDA: fakeDescriptor: not supported,"},
+        {"shape 2 0 1", "2,failed,CUDA: fakeDescriptor: not supported,"},
+        {"memory 2 30 0", "2,failed,fakeLaunch(steps): out of memory at step 30 (epoch 1),"},
+        {"memory 2 30 1", "2,failed,fakeLaunch(steps): out of memory at step 30 (epoch 1),"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pretend("2");
+        setenv("NASRUN_FAKE_PLANT", cases[i].plant, 1);
+        char *trials = gpus_search("broken", pair), *row = row_of(trials, 2);
+        if (strncmp(row, cases[i].row, strlen(cases[i].row)) != 0)
+            fail_msg("%s: %s", cases[i].plant, row);
+        for (int trial = 1; trial <= 5; trial++)
+            if (trial != 2)
+                expect_same_row(trials, trial);
+        gpus_expect_not_logged("broken", "has left its group");
+        gpus_expect_not_logged("broken", "goes on from its last checkpoint");
+        gpus_expect_not_logged("broken", "was lost");
+        free(row);
+        free(trials);
+    }
+}
+
 static void pause_ms(long milliseconds)
 {
     nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
@@ -125,6 +178,7 @@ static void interrupts(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {cmocka_unit_test(is_the_same_training), cmocka_unit_test(two_groups),
-                                              cmocka_unit_test(faults), cmocka_unit_test(interrupts)};
+                                              cmocka_unit_test(faults), cmocka_unit_test(ends_that_break_the_group),
+                                              cmocka_unit_test(interrupts)};
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

@@ -8,9 +8,11 @@
  *   NASRUN_FAKE_MEMORY    bytes of a device (default 1 GiB)
  *   NASRUN_FAKE_UNDERSTATE  memory() tells this part of what create() takes (default 1)
  *   NASRUN_FAKE_SILENT    "1": upload() never returns
- *   NASRUN_FAKE_PLANT     "KIND TRIAL STEP RANK [FILE]": that trial (0: any) fails in that step of that rank, with FILE
- *                         only as long as it does not exist, and makes it. KIND: device, memory, hang (no step ends),
- * stuck (no call returns), kill */
+ *   NASRUN_FAKE_PLANT     "KIND TRIAL STEP RANK [FILE]": that trial (0: any) fails in that step of that rank (-1: any),
+ *                         with FILE only as long as it does not exist, and makes it. KIND: device, memory, hang (no
+ *                         step ends), stuck (no call returns), kill; shape (create() lacks one)
+ *
+ * A rank on which a trial fails has left its group: it trains no other. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -39,6 +41,7 @@ struct device {
     struct meeting *meeting;
     int segment; /* rank 0's descriptor of it, else -1 */
     int rank, ranks;
+    bool left; /* its group */
     int64_t memory, taken;
     bool dead; /* as after a sticky error: nothing works any more */
 };
@@ -247,18 +250,53 @@ static int64_t fake_memory(const struct device *device, const struct plan *plan,
     return bytes_of(plan, recipe) / number_of("NASRUN_FAKE_UNDERSTATE", 1);
 }
 
+/* Whether the planted failure is due before the next step of the trainer, or, for a shape, while it is made; `kind`
+ * gets which. */
+static bool planted(const struct trainer *trainer, char kind[16])
+{
+    unsigned trial;
+    long long step;
+    int rank;
+    char file[256] = "";
+    const char *text = getenv("NASRUN_FAKE_PLANT");
+    if (!text || sscanf(text, "%15s %u %lld %d %255s", kind, &trial, &step, &rank, file) < 4 ||
+        (trial && trial != trainer->trial) || trainer->progress.step < step || (rank >= 0 && rank != trainer->rank) ||
+        (trainer->cpu == NULL) != !strcmp(kind, "shape"))
+        return false;
+    int made = *file ? open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600) : 0;
+    if (made > 0)
+        close(made);
+    return made >= 0;
+}
+
+static nr_status leave(struct device *device, nr_status status)
+{
+    device->left = device->ranks > 1;
+    return status;
+}
+
 static nr_status fake_create(struct device *device, struct images *images, const struct trainer_setup *setup,
                              struct trainer **out)
 {
     int64_t bytes = bytes_of(setup->plan, setup->recipe);
+    char kind[16];
+    if (device->left) {
+        log_error(device->log, "CUDA: rank %d of %d has left its group", device->rank, device->ranks);
+        return NR_DEVICE;
+    }
     if (bytes > device->memory - device->taken) {
         log_error(device->log, "CUDA: fakeMalloc: out of memory");
-        return NR_NO_MEMORY;
+        return leave(device, NR_NO_MEMORY);
     }
     struct trainer *trainer = mem_array(1, sizeof *trainer);
     if (!trainer)
         return log_no_memory(device->log, "making a trainer");
     *trainer = (struct trainer){.device = device, .recipe = *setup->recipe, .trial = setup->trial, .rank = setup->rank};
+    if (planted(trainer, kind)) {
+        log_error(device->log, "CUDA: fakeDescriptor: not supported");
+        free(trainer);
+        return leave(device, NR_INFEASIBLE);
+    }
     trainer->recipe.precision = PRECISION_FLOAT32;
     trainer->bytes = bytes;
     struct trainer_setup inner = *setup;
@@ -283,26 +321,9 @@ static void fake_destroy(struct trainer *trainer)
     free(trainer);
 }
 
-/* Whether the planted failure is due before the next step of the trainer; `kind` gets which. */
-static bool planted(const struct trainer *trainer, char kind[16])
-{
-    unsigned trial;
-    long long step;
-    int rank;
-    char file[256] = "";
-    const char *text = getenv("NASRUN_FAKE_PLANT");
-    if (!text || sscanf(text, "%15s %u %lld %d %255s", kind, &trial, &step, &rank, file) < 4 ||
-        (trial && trial != trainer->trial) || trainer->progress.step < step || rank != trainer->rank)
-        return false;
-    int made = *file ? open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600) : 0;
-    if (made > 0)
-        close(made);
-    return made >= 0;
-}
-
 static void fail(struct trainer *trainer, nr_status status, const char *cause)
 {
-    trainer->progress.status = status;
+    trainer->progress.status = leave(trainer->device, status);
     trainer->progress.failed_at = trainer->progress.step;
     trainer->progress.cause = cause;
     trainer->queued = 0;
