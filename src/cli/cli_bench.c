@@ -282,6 +282,10 @@ static nr_status open_device(const struct request *request, struct log *log, str
     nr_status status = request->backend->count(log, &count);
     if (status != NR_OK)
         return status;
+    if (count == 0) {
+        log_error(log, "bench: there is no device of %s", request->backend->name);
+        return NR_INVALID;
+    }
     if (request->number >= count) {
         log_error(log, "bench: there is no device %d; expected 0 to %d", request->number, count - 1);
         return NR_INVALID;

@@ -82,10 +82,26 @@ static void refuses(void **state)
     }
 }
 
+/* The pretended GPUs of tests/train/modules/fake_gpus.c, none of them visible. */
+static void without_a_gpu(void **state)
+{
+    (void)state;
+    char module[512], *errors;
+    snprintf(module, sizeof module, "%s/fake_gpus.so", getenv("NASRUN_MODULES"));
+    setenv("NASRUN_CUDA_MODULE", module, 1);
+    setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    assert_int_equal(bench("train --device cuda", NULL, &errors), 2);
+    assert_non_null(strstr(errors, "bench: there is no device of cuda"));
+    free(errors);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    unsetenv("NASRUN_CUDA_MODULE");
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(prints_the_networks_asked_for),
     cmocka_unit_test(all_networks_are_the_default),
     cmocka_unit_test(refuses),
+    cmocka_unit_test(without_a_gpu),
 };
 
 TEST_MAIN(cases)
