@@ -171,6 +171,7 @@ static void find_missing_libraries(struct findings *findings, const char *module
     struct text command = {0};
     text_append(&command, "ldd ");
     text_append_shell(&command, module);
+    text_append(&command, " 2>/dev/null"); /* what is no module was told by the loader */
     FILE *list = command.failed ? NULL : popen(command.data, "r");
     text_clear(&command);
     while (list && fgets(line, sizeof line, list)) {

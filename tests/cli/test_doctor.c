@@ -53,6 +53,19 @@ static void a_broken_library_is_told(void **state)
     expect_doctor("aborts", 3, (const char *[]){"  cuda       FAIL  module ", "killed by signal 6", "  data ", NULL});
 }
 
+/* The loader's word is enough: no tool that looked for libraries in it adds its own on the error stream. */
+static void a_file_that_is_no_module(void **state)
+{
+    (void)state;
+    char command[4096], *output, *errors;
+    snprintf(command, sizeof command, "NASRUN_CUDA_MODULE=/dev/null '%s' doctor", test_program());
+    assert_int_equal(test_run(command, &output, &errors), 0);
+    assert_non_null(strstr(output, "/dev/null cannot be loaded: "));
+    assert_string_equal(errors, "");
+    free(output);
+    free(errors);
+}
+
 static void findings_as_json(void **state)
 {
     (void)state;
@@ -87,7 +100,7 @@ static void version_names_the_module(void **state)
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(no_gpu_is_no_failure),     cmocka_unit_test(gpus_are_tried),
     cmocka_unit_test(a_broken_library_is_told), cmocka_unit_test(findings_as_json),
-    cmocka_unit_test(version_names_the_module),
+    cmocka_unit_test(a_file_that_is_no_module), cmocka_unit_test(version_names_the_module),
 };
 
 TEST_MAIN(cases)
