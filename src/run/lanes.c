@@ -236,7 +236,7 @@ static bool fits(struct entrant *entrant, size_t others)
     else
         snprintf(cause, sizeof cause, "it needs %.1f MiB, the device has %.1f MiB", (double)entrant->needed / 1048576,
                  (double)free_bytes / 1048576);
-    fail(entrant, NR_NO_MEMORY, cause, true);
+    fail(entrant, NR_INFEASIBLE, cause, true);
     return false;
 }
 

@@ -191,8 +191,9 @@ nr_status search_on_end(struct search *search, const json_t *message)
         break;
     case NR_INTERRUPTED:
         return requeue(search, record);
-    case NR_NO_MEMORY: /* that others hold now, unless it had the device for itself */
-        if (json_is_true(json_object_get(message, "alone")) && search->devices.gpus)
+    case NR_NO_MEMORY: /* that others hold now, other programs too, unless a second attempt was alone */
+        if (json_is_true(json_object_get(message, "alone")) && search->devices.gpus &&
+            (record->attempt > 1 || search->devices.ranks > 1))
             status = fail_trial(search, record, cause);
         else
             status = retry(search, record, *cause ? cause : "out of memory");

@@ -121,6 +121,21 @@ static void out_of_memory_beside_others(void **state)
     free(trials);
 }
 
+/* Other programs take and give back memory, too: who had the device for itself is tried a second time, and no third. */
+static void out_of_memory_alone(void **state)
+{
+    (void)state;
+    pretend("1");
+    gpus_plant_once(test_folder(), "memory", 2, 30, 0);
+    expect_same("solitary", "--set run.lanes=1");
+    gpus_expect_logged("solitary", "trial 2: fakeLaunch(steps): out of memory at step 30 (epoch 1); it goes on from");
+    pretend("1");
+    setenv("NASRUN_FAKE_PLANT", "memory 2 30 0", 1);
+    char *trials = gpus_search("solitary", "--set run.lanes=1");
+    assert_non_null(strstr(trials, "\n2,failed,fakeLaunch(steps): out of memory at step 30 (epoch 1),"));
+    free(trials);
+}
+
 static void a_sticky_error(void **state)
 {
     (void)state;
@@ -263,6 +278,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(packs_by_bytes),
         cmocka_unit_test(too_large),
         cmocka_unit_test(out_of_memory_beside_others),
+        cmocka_unit_test(out_of_memory_alone),
         cmocka_unit_test(a_sticky_error),
         cmocka_unit_test(a_trial_that_always_fails),
         cmocka_unit_test(a_broken_device),
