@@ -70,7 +70,6 @@ struct pool_place {
 struct pool_loss {
     char who[160];        /* "the worker on device 0 (NVIDIA H100 80GB HBM3)", "a worker" */
     char how[384];        /* "killed by signal 9 (Killed)", or what it said before it left */
-    int64_t followed;     /* of rank 0: the last trial that the others were told of, 0: none */
     int64_t failed_trial; /* that it named, 0: none */
     const int64_t *trial; /* [trials] */
     size_t trials;
