@@ -13,7 +13,7 @@ struct tester {
     const char *folder;
     struct preparation preparation; /* the split holds the normalisation of the training share */
     struct dataset *test;
-    uint32_t *indices; /* all of the test set */
+    uint32_t *indices;             /* all of the test set */
     const struct backend *backend; /* the CPU: a few thousand images once */
     struct device *device;
     struct images *images;
@@ -59,11 +59,8 @@ static void clear(struct tester *tester)
 static nr_status evaluate(struct tester *tester, const struct study *study, const struct plan *plan,
                           const struct recipe *recipe, const struct checkpoint *checkpoint, struct tested *out)
 {
-    struct trainer_setup setup = {.plan = plan,
-                                  .recipe = recipe,
-                                  .split = tester->preparation.split,
-                                  .seed = study_seed(study),
-                                  .ranks = 1};
+    struct trainer_setup setup = {
+        .plan = plan, .recipe = recipe, .split = tester->preparation.split, .seed = study_seed(study), .ranks = 1};
     struct trainer *trainer;
     struct evaluation evaluation;
     nr_status status = tester->backend->create(tester->device, tester->images, &setup, &trainer);
@@ -71,8 +68,7 @@ static nr_status evaluate(struct tester *tester, const struct study *study, cons
         return status;
     status = tester->backend->write_state(trainer, &checkpoint->state);
     if (status == NR_OK)
-        status =
-            tester->backend->evaluate(trainer, tester->images, tester->indices, tester->test->count, &evaluation);
+        status = tester->backend->evaluate(trainer, tester->images, tester->indices, tester->test->count, &evaluation);
     tester->backend->destroy(trainer);
     if (status != NR_OK)
         return status;
