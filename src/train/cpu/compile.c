@@ -3,15 +3,17 @@
 
 #include <stdlib.h>
 
+#include "train/fusion.h"
+
 /* Most steps and values that a layer makes: a conversion, three of batch norm, a pool, a pointwise step. */
-enum { PER_LAYER = 6, NOBODY = -1 };
+enum { PER_LAYER = 6 };
 
 struct compiler {
     struct network *network;
     const struct plan *plan;
     struct value **of; /* the value of each layer's output; NULL: not made yet, or only exists inside a fused step */
-    int *readers;      /* of each layer's output; those of a flatten count for what it flattens */
-    bool *done;        /* the layer is part of a step */
+    struct fusion fusion;
+    bool *done; /* the layer is part of a step */
     struct value *input;
 };
 
@@ -56,37 +58,6 @@ static struct value *input_of(const struct compiler *c, int index)
     return index == PLAN_INPUT ? c->input : c->of[index];
 }
 
-/* The layer behind `index`, when it is of this kind and alone in reading the output; else NOBODY. */
-static int follower(const struct compiler *c, int index, enum operator_kind kind)
-{
-    int next = index + 1;
-    bool follows = next < (int)c->plan->count && layer_of(c, next)->kind == kind && layer_of(c, next)->input == index &&
-                   c->readers[index] == 1;
-    return follows ? next : NOBODY;
-}
-
-static int pool_behind(const struct compiler *c, int index)
-{
-    static const enum operator_kind pools[] = {OP_MAXPOOL, OP_AVGPOOL, OP_GLOBALAVGPOOL};
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
-        if (follower(c, index, pools[i]) != NOBODY)
-            return follower(c, index, pools[i]);
-    return NOBODY;
-}
-
-static bool is_relu(const struct plan_layer *layer)
-{
-    return layer->kind == OP_ACTIVATION && layer->activation == ACT_RELU;
-}
-
-/* max(f(a), f(b)) = f(max(a, b)): the activation may change places with a maximum pool, after which it has fewer
- * elements to do. */
-static bool is_monotone(const struct plan_layer *layer)
-{
-    return layer->activation == ACT_RELU || layer->activation == ACT_TANH || layer->activation == ACT_SIGMOID ||
-           (layer->activation == ACT_LEAKY_RELU && layer->slope > 0);
-}
-
 /* `alone`: nobody else reads x, so that the result may take its place, and the gradients share one anyway. */
 static struct value *pointwise(struct compiler *c, struct value *x, const struct plan_layer *bias,
                                const struct plan_layer *activation, const struct plan_layer *dropout, bool alone)
@@ -95,7 +66,7 @@ static struct value *pointwise(struct compiler *c, struct value *x, const struct
     struct step *step = step_create(c, &step_pointwise, NULL, x, y, !x->lanes);
     step->own.pointwise = (struct pointwise_step){.bias = bias, .activation = activation, .dropout = dropout};
     y->wants_gradient |= bias != NULL;
-    bool from_input = pointwise_needs_input(activation);
+    bool from_input = layer_needs_input(activation);
     if (from_input)
         x->kept = true;
     else if (alone && !x->kept)
@@ -113,13 +84,13 @@ static void finish_layer(struct compiler *c, int index, struct value *x, const s
                          const struct plan_layer *activation)
 {
     const struct plan_layer *dropout = NULL;
-    int last = index, next = activation ? NOBODY : follower(c, index, OP_ACTIVATION);
-    if (next != NOBODY && !(x->lanes && pool_behind(c, next) != NOBODY)) {
+    int last = index, next = activation ? NOBODY : fusion_follower(&c->fusion, index, OP_ACTIVATION);
+    if (next != NOBODY && !(x->lanes && fusion_pool_behind(&c->fusion, next) != NOBODY)) {
         activation = layer_of(c, next);
         c->done[next] = true;
         last = next;
     }
-    next = follower(c, last, OP_DROPOUT);
+    next = fusion_follower(&c->fusion, last, OP_DROPOUT);
     if (next != NOBODY) {
         dropout = layer_of(c, next);
         c->done[next] = true;
@@ -128,7 +99,7 @@ static void finish_layer(struct compiler *c, int index, struct value *x, const s
     struct step *producer = &c->network->step[c->network->steps - 1];
     if (bias || activation || dropout) {
         x = pointwise(c, x, bias, activation, dropout, true);
-        if (producer->kind == &step_conv && activation && is_relu(activation) && !dropout)
+        if (producer->kind == &step_conv && activation && layer_is_relu(activation) && !dropout)
             producer->own.conv.relu = producer[1].own.pointwise.forwarded = true;
     }
     c->of[last] = x;
@@ -173,14 +144,14 @@ static void compile_activation(struct compiler *c, int index)
 {
     const struct plan_layer *layer = layer_of(c, index);
     struct value *x = input_of(c, layer->input);
-    int next = x->lanes ? pool_behind(c, index) : NOBODY;
-    if (next != NOBODY && is_relu(layer)) {
+    int next = x->lanes ? fusion_pool_behind(&c->fusion, index) : NOBODY;
+    if (next != NOBODY && layer_is_relu(layer)) {
         finish_layer(c, next, pool(c, next, x, true), NULL, NULL);
-    } else if (next != NOBODY && layer_of(c, next)->kind == OP_MAXPOOL && is_monotone(layer)) {
+    } else if (next != NOBODY && layer_of(c, next)->kind == OP_MAXPOOL && layer_is_monotone(layer)) {
         finish_layer(c, next, pool(c, next, x, false), NULL, layer);
     } else {
-        bool alone = layer->input != PLAN_INPUT && c->readers[layer->input] == 1;
-        int last = follower(c, index, OP_DROPOUT);
+        bool alone = fusion_alone(&c->fusion, layer->input);
+        int last = fusion_follower(&c->fusion, index, OP_DROPOUT);
         c->of[last == NOBODY ? index : last] =
             pointwise(c, x, NULL, layer, last == NOBODY ? NULL : layer_of(c, last), alone);
         if (last != NOBODY)
@@ -191,7 +162,7 @@ static void compile_activation(struct compiler *c, int index)
 static void compile_dropout(struct compiler *c, int index)
 {
     const struct plan_layer *layer = layer_of(c, index);
-    bool alone = layer->input != PLAN_INPUT && c->readers[layer->input] == 1;
+    bool alone = fusion_alone(&c->fusion, layer->input);
     c->of[index] = pointwise(c, input_of(c, layer->input), NULL, NULL, layer, alone);
 }
 
@@ -200,11 +171,11 @@ static void compile_dropout(struct compiler *c, int index)
 static void compile_norm_lanes(struct compiler *c, int index, struct value *x)
 {
     const struct plan_layer *layer = layer_of(c, index), *activation = NULL;
-    int next = follower(c, index, OP_ACTIVATION), last = index;
-    bool relu = next != NOBODY && is_relu(layer_of(c, next));
+    int next = fusion_follower(&c->fusion, index, OP_ACTIVATION), last = index;
+    bool relu = next != NOBODY && layer_is_relu(layer_of(c, next));
     struct norm_step state = {.relu = relu};
-    int behind = next != NOBODY && is_monotone(layer_of(c, next)) ? next : index;
-    int pooling = follower(c, behind, OP_MAXPOOL);
+    int behind = next != NOBODY && layer_is_monotone(layer_of(c, next)) ? next : index;
+    int pooling = fusion_follower(&c->fusion, behind, OP_MAXPOOL);
     if (pooling != NOBODY) {
         pool_prepare(layer_of(c, pooling), relu, &state.pool);
         state.pooled = state.pool.disjoint;
@@ -299,23 +270,6 @@ static bool begins_with_lanes(const struct plan *plan)
     return false;
 }
 
-static void count_readers(struct compiler *c)
-{
-    for (size_t i = 0; i < c->plan->count; i++) {
-        const struct plan_layer *layer = &c->plan->layer[i];
-        if (layer->input != PLAN_INPUT)
-            c->readers[layer->input]++;
-        if (layer->kind == OP_ADD && layer->skip != PLAN_INPUT)
-            c->readers[layer->skip]++;
-    }
-    for (size_t i = c->plan->count; i-- > 0;) /* those of a flatten read the value that it reads */
-        if (c->plan->layer[i].kind == OP_FLATTEN && c->plan->layer[i].input != PLAN_INPUT)
-            c->readers[c->plan->layer[i].input] += c->readers[i] - 1;
-    for (size_t i = 0; i < c->plan->count; i++) /* and share it with its other readers */
-        if (c->plan->layer[i].kind == OP_FLATTEN && c->plan->layer[i].input != PLAN_INPUT)
-            c->readers[i] = c->readers[c->plan->layer[i].input];
-}
-
 /* Backward, the first step to reach a value's gradient writes it, the others add to it. */
 static void order_gradients(struct network *network)
 {
@@ -366,13 +320,14 @@ nr_status network_compile(struct network *network)
     struct compiler c = {.network = network, .plan = plan};
     nr_status status = NR_NO_MEMORY;
     c.of = mem_array(plan->count, sizeof(struct value *));
-    c.readers = mem_array(plan->count, sizeof *c.readers);
     c.done = mem_array(plan->count, sizeof *c.done);
     network->value = mem_array(plan->count * PER_LAYER + PER_LAYER, sizeof *network->value);
     network->step = mem_array(plan->count * PER_LAYER + PER_LAYER, sizeof *network->step);
-    if (!c.of || !c.readers || !c.done || !network->value || !network->step)
+    if (!c.of || !c.done || !network->value || !network->step)
         goto end;
-    count_readers(&c);
+    status = fusion_create(plan, true, &c.fusion);
+    if (status != NR_OK)
+        goto end;
     bool lanes = begins_with_lanes(plan);
     c.input = value_create(&c, plan->input, lanes);
     step_create(&c, &step_input, NULL, NULL, c.input, !lanes);
@@ -383,10 +338,9 @@ nr_status network_compile(struct network *network)
     order_gradients(network);
     network->logits->wants_gradient = true; /* the loss writes it, whoever reads it */
     cut_segments(network);
-    status = NR_OK;
 end:
     free(c.of);
-    free(c.readers);
+    fusion_clear(&c.fusion);
     free(c.done);
     return status;
 }

@@ -37,7 +37,6 @@
 #define step_norm_finish NR_VARIANT(step_norm_finish)
 #define step_norm_apply NR_VARIANT(step_norm_apply)
 #define step_norm_pool NR_VARIANT(step_norm_pool)
-#define pointwise_needs_input NR_VARIANT(pointwise_needs_input)
 
 struct step;
 
@@ -194,9 +193,6 @@ extern const struct step_kind step_pointwise;
 
 extern const struct step_kind step_conv, step_pool;
 extern const struct step_kind step_norm_observe, step_norm_finish, step_norm_apply, step_norm_pool;
-
-/* The activation's derivative needs its input (gelu, silu), not its output. */
-bool pointwise_needs_input(const struct plan_layer *activation);
 
 /* compile.c: the steps and values of setup.plan. place.c: their memory. */
 nr_status network_compile(struct network *network) NR_MUST_CHECK;

@@ -30,12 +30,6 @@ struct span {
     size_t count;
 };
 
-bool pointwise_needs_input(const struct plan_layer *activation)
-{
-    return activation && (activation->activation == ACT_GELU || activation->activation == ACT_SILU ||
-                          (activation->activation == ACT_LEAKY_RELU && activation->slope < 0));
-}
-
 VEC_INLINE bool from_input(const int kind)
 {
     return kind == ACT_GELU || kind == ACT_SILU || kind == ACT_FOLDED;

@@ -4,17 +4,18 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "train/fusion.h"
 
 /* Most steps and values that a layer makes: its own, a pool, a pointwise step. */
-enum { PER_LAYER = 3, NOBODY = -1 };
+enum { PER_LAYER = 3 };
 
 struct compiler {
     struct network *network;
     const struct plan *plan;
     bool training;
     struct value **of; /* the value of each layer's output; NULL: not made yet, or only exists inside a fused step */
-    int *readers;      /* of each layer's output; those of a flatten count for what it flattens */
-    bool *done;        /* the layer is part of a step */
+    struct fusion fusion;
+    bool *done; /* the layer is part of a step */
 };
 
 static const struct plan_layer *layer_of(const struct compiler *c, int index)
@@ -51,44 +52,6 @@ static struct value *input_of(const struct compiler *c, int index)
     return index == PLAN_INPUT ? c->network->input : c->of[index];
 }
 
-/* The layer behind `index`, when it is of this kind and alone in reading the output; else NOBODY. */
-static int follower(const struct compiler *c, int index, enum operator_kind kind)
-{
-    int next = index + 1;
-    bool follows = next < (int)c->plan->count && layer_of(c, next)->kind == kind && layer_of(c, next)->input == index &&
-                   c->readers[index] == 1;
-    return follows ? next : NOBODY;
-}
-
-static int pool_behind(const struct compiler *c, int index)
-{
-    static const enum operator_kind pools[] = {OP_MAXPOOL, OP_AVGPOOL, OP_GLOBALAVGPOOL};
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
-        if (follower(c, index, pools[i]) != NOBODY)
-            return follower(c, index, pools[i]);
-    return NOBODY;
-}
-
-static bool is_relu(const struct plan_layer *layer)
-{
-    return layer->kind == OP_ACTIVATION && layer->activation == ACT_RELU;
-}
-
-/* max(f(a), f(b)) = f(max(a, b)): the activation may change places with a maximum pool, after which it has fewer
- * elements to do. */
-static bool is_monotone(const struct plan_layer *layer)
-{
-    return layer->activation == ACT_RELU || layer->activation == ACT_TANH || layer->activation == ACT_SIGMOID ||
-           (layer->activation == ACT_LEAKY_RELU && layer->slope > 0);
-}
-
-/* The derivative needs the activation's input, not its output. */
-static bool needs_input(const struct plan_layer *activation)
-{
-    return activation && (activation->activation == ACT_GELU || activation->activation == ACT_SILU ||
-                          (activation->activation == ACT_LEAKY_RELU && activation->slope < 0));
-}
-
 static struct value *gradient_root(struct value *value)
 {
     while (value->gradient_storage)
@@ -116,7 +79,7 @@ static struct value *pointwise(struct compiler *c, int index, struct value *x, i
                                    .activation = activation == NOBODY ? NULL : layer_of(c, activation),
                                    .dropout = dropout == NOBODY ? NULL : layer_of(c, dropout),
                                    .bias_layer = bias};
-    bool from_input = needs_input(own->activation);
+    bool from_input = layer_needs_input(own->activation);
     if (from_input && c->training)
         x->kept = true;
     else if (alone && !x->kept)
@@ -131,12 +94,13 @@ static struct value *pointwise(struct compiler *c, int index, struct value *x, i
 /* Activation and dropout behind layer `index`, whose values are x, and a bias that was not added yet. */
 static void finish_pointwise(struct compiler *c, int index, struct value *x, int bias, int activation)
 {
-    int dropout = NOBODY, last = index, next = activation == NOBODY ? follower(c, index, OP_ACTIVATION) : NOBODY;
+    int dropout = NOBODY, last = index,
+        next = activation == NOBODY ? fusion_follower(&c->fusion, index, OP_ACTIVATION) : NOBODY;
     if (next != NOBODY) {
         activation = last = next;
         c->done[next] = true;
     }
-    next = follower(c, last, OP_DROPOUT);
+    next = fusion_follower(&c->fusion, last, OP_DROPOUT);
     if (next != NOBODY) {
         dropout = c->training ? next : NOBODY;
         last = next;
@@ -150,10 +114,10 @@ static void finish_pointwise(struct compiler *c, int index, struct value *x, int
 /* The pool at `index`, with what may go with it: bias and ReLU before, or a ReLU that stands behind a maximum. */
 static void compile_pool_of(struct compiler *c, int index, struct value *x, int bias, int activation)
 {
-    bool before = activation != NOBODY && is_relu(layer_of(c, activation));
-    int last = index, behind = follower(c, index, OP_ACTIVATION);
+    bool before = activation != NOBODY && layer_is_relu(layer_of(c, activation));
+    int last = index, behind = fusion_follower(&c->fusion, index, OP_ACTIVATION);
     bool maximum = layer_of(c, index)->kind == OP_MAXPOOL;
-    bool after = maximum && activation == NOBODY && behind != NOBODY && is_relu(layer_of(c, behind));
+    bool after = maximum && activation == NOBODY && behind != NOBODY && layer_is_relu(layer_of(c, behind));
     struct step *step = step_create(c, &step_pool, index, x, bias != NOBODY);
     step->own.pool = (struct pool_step){.relu = before || after, .bias_layer = bias};
     if (!maximum && step->own.pool.relu)
@@ -169,11 +133,11 @@ static void compile_pool_of(struct compiler *c, int index, struct value *x, int 
 /* What stands behind layer `index`, whose values are x: a pool that takes bias and activation along, or they alone. */
 static void finish_layer(struct compiler *c, int index, struct value *x, int bias)
 {
-    int activation = follower(c, index, OP_ACTIVATION);
-    int pool = pool_behind(c, activation == NOBODY ? index : activation);
+    int activation = fusion_follower(&c->fusion, index, OP_ACTIVATION);
+    int pool = fusion_pool_behind(&c->fusion, activation == NOBODY ? index : activation);
     if (pool != NOBODY && activation != NOBODY) {
         const struct plan_layer *layer = layer_of(c, activation);
-        if (!is_relu(layer) && !(layer_of(c, pool)->kind == OP_MAXPOOL && is_monotone(layer)))
+        if (!layer_is_relu(layer) && !(layer_of(c, pool)->kind == OP_MAXPOOL && layer_is_monotone(layer)))
             pool = NOBODY;
         else
             c->done[activation] = true;
@@ -189,11 +153,11 @@ static void compile_dense(struct compiler *c, int index)
     const struct plan_layer *layer = layer_of(c, index);
     struct value *x = input_of(c, layer->input);
     struct step *step = step_create(c, &step_dense, index, x, true);
-    int activation = follower(c, index, OP_ACTIVATION);
-    bool dropped = c->training && activation != NOBODY && follower(c, activation, OP_DROPOUT) != NOBODY;
+    int activation = fusion_follower(&c->fusion, index, OP_ACTIVATION);
+    bool dropped = c->training && activation != NOBODY && fusion_follower(&c->fusion, activation, OP_DROPOUT) != NOBODY;
     x->kept = true;
     x->wants_half |= c->network->setup.recipe->precision == PRECISION_BF16;
-    if (layer->bias && activation != NOBODY && is_relu(layer_of(c, activation)) && !dropped) {
+    if (layer->bias && activation != NOBODY && layer_is_relu(layer_of(c, activation)) && !dropped) {
         step->own.dense.relu = true;
         step->output->kept = true;
         c->done[activation] = true;
@@ -234,29 +198,15 @@ static void compile_norm(struct compiler *c, int index)
     finish_layer(c, index, step->output, NOBODY);
 }
 
-/* Its output is its input. */
-static bool is_nothing(const struct compiler *c, int index)
-{
-    enum operator_kind kind = layer_of(c, index)->kind;
-    return kind == OP_FLATTEN || (kind == OP_DROPOUT && !c->training);
-}
-
-/* Only one reads that layer's output. The images may have other readers, and layers that are nothing pass them on. */
-static bool is_alone(const struct compiler *c, int index)
-{
-    int source = index;
-    while (source != PLAN_INPUT && is_nothing(c, source))
-        source = layer_of(c, source)->input;
-    return source != PLAN_INPUT && c->readers[index] == 1;
-}
-
 /* One that no layer before took along. */
 static void compile_activation(struct compiler *c, int index)
 {
     const struct plan_layer *layer = layer_of(c, index);
     struct value *x = input_of(c, layer->input);
-    int pool = pool_behind(c, index), last = index, dropout = follower(c, index, OP_DROPOUT);
-    if (pool != NOBODY && (is_relu(layer) || (layer_of(c, pool)->kind == OP_MAXPOOL && is_monotone(layer)))) {
+    int pool = fusion_pool_behind(&c->fusion, index), last = index,
+        dropout = fusion_follower(&c->fusion, index, OP_DROPOUT);
+    if (pool != NOBODY &&
+        (layer_is_relu(layer) || (layer_of(c, pool)->kind == OP_MAXPOOL && layer_is_monotone(layer)))) {
         compile_pool_of(c, pool, x, NOBODY, index);
         return;
     }
@@ -264,14 +214,15 @@ static void compile_activation(struct compiler *c, int index)
         last = dropout;
         c->done[dropout] = true;
     }
-    c->of[last] = pointwise(c, index, x, NOBODY, index, c->training ? dropout : NOBODY, is_alone(c, layer->input));
+    c->of[last] =
+        pointwise(c, index, x, NOBODY, index, c->training ? dropout : NOBODY, fusion_alone(&c->fusion, layer->input));
 }
 
 static void compile_dropout(struct compiler *c, int index)
 {
     int input = layer_of(c, index)->input;
     struct value *x = input_of(c, input);
-    c->of[index] = c->training ? pointwise(c, index, x, NOBODY, NOBODY, index, is_alone(c, input)) : x;
+    c->of[index] = c->training ? pointwise(c, index, x, NOBODY, NOBODY, index, fusion_alone(&c->fusion, input)) : x;
 }
 
 /* The sum may take the place of a term that nobody else reads; its gradient is that term's. */
@@ -280,7 +231,9 @@ static void compile_add(struct compiler *c, int index)
     const struct plan_layer *layer = layer_of(c, index);
     struct value *x = input_of(c, layer->input), *skip = input_of(c, layer->skip);
     struct step *step = step_create(c, &step_add, index, x, false);
-    struct value *alone = is_alone(c, layer->input) ? x : is_alone(c, layer->skip) ? skip : NULL;
+    struct value *alone = fusion_alone(&c->fusion, layer->input)  ? x
+                          : fusion_alone(&c->fusion, layer->skip) ? skip
+                                                                  : NULL;
     step->skip = skip;
     skip->readers++;
     step->output->wants_gradient |= skip->wants_gradient;
@@ -325,24 +278,6 @@ static void compile_layer(struct compiler *c, int index)
     }
 }
 
-static void count_readers(struct compiler *c)
-{
-    int count = (int)c->plan->count;
-    for (int i = 0; i < count; i++) {
-        const struct plan_layer *layer = layer_of(c, i);
-        if (layer->input != PLAN_INPUT)
-            c->readers[layer->input]++;
-        if (layer->kind == OP_ADD && layer->skip != PLAN_INPUT)
-            c->readers[layer->skip]++;
-    }
-    for (int i = count; i-- > 0;) /* those of such a layer read the value that it reads */
-        if (is_nothing(c, i) && layer_of(c, i)->input != PLAN_INPUT)
-            c->readers[layer_of(c, i)->input] += c->readers[i] - 1;
-    for (int i = 0; i < count; i++) /* and share it with its other readers */
-        if (is_nothing(c, i) && layer_of(c, i)->input != PLAN_INPUT)
-            c->readers[i] = c->readers[layer_of(c, i)->input];
-}
-
 /* Backward, the first step to reach a value's gradient writes it, the others add to it. */
 static void order_gradients(struct network *network)
 {
@@ -374,13 +309,14 @@ nr_status network_compile(struct network *network)
     struct compiler c = {.network = network, .plan = plan, .training = network->setup.training};
     nr_status status = NR_NO_MEMORY;
     c.of = mem_array(plan->count, sizeof(struct value *));
-    c.readers = mem_array(plan->count, sizeof *c.readers);
     c.done = mem_array(plan->count, sizeof *c.done);
     network->value = mem_array(plan->count * PER_LAYER + 1, sizeof *network->value);
     network->step = mem_array(plan->count * PER_LAYER, sizeof *network->step);
-    if (!c.of || !c.readers || !c.done || !network->value || !network->step)
+    if (!c.of || !c.done || !network->value || !network->step)
         goto end;
-    count_readers(&c);
+    status = fusion_create(plan, c.training, &c.fusion);
+    if (status != NR_OK)
+        goto end;
     network->input = value_create(network, plan->input);
     for (int i = 0; i < (int)plan->count; i++)
         if (!c.done[i])
@@ -390,10 +326,9 @@ nr_status network_compile(struct network *network)
     if (c.training) /* the loss writes it, whoever reads it */
         network->logits->wants_gradient = gradient_root(network->logits)->wants_gradient = true;
     find_masks(network);
-    status = NR_OK;
 end:
     free(c.of);
-    free(c.readers);
+    fusion_clear(&c.fusion);
     free(c.done);
     return status;
 }
