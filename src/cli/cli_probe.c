@@ -1,6 +1,6 @@
 /* nasrun probe [train]: the child of run/probe.c. One JSON object on standard output:
  *   {"driver": "580.159.04, CUDA 13.0", "devices": [{"number": 0, "name": ..., "memory": ..., "available": ...,
- *    "tf32": true, "bf16": true, "problem": ""}], "error": "..."}   error: only where there is no device
+ *    "lane": ..., "tf32": true, "bf16": true, "problem": ""}], "error": "..."}   error: only where there is no device
  * With `train` also "description", and "accuracy" or "failure" of the self-test, for each device without a problem. */
 #include <dlfcn.h>
 #include <jansson.h>
@@ -71,9 +71,10 @@ static json_t *describe_device(const struct backend *backend, int number, bool w
         snprintf(summary.problem, sizeof summary.problem, "%.*s", (int)strcspn(text, "\n"), text);
         log_clear_text(log);
     }
-    json_t *object = json_pack("{si ss sI sI sb sb ss}", "number", number, "name", summary.name, "memory",
-                               (json_int_t)summary.memory, "available", (json_int_t)summary.available, "tf32",
-                               summary.tf32, "bf16", summary.bf16, "problem", summary.problem);
+    json_t *object =
+        json_pack("{si ss sI sI sI sb sb ss}", "number", number, "name", summary.name, "memory",
+                  (json_int_t)summary.memory, "available", (json_int_t)summary.available, "lane",
+                  (json_int_t)summary.lane, "tf32", summary.tf32, "bf16", summary.bf16, "problem", summary.problem);
     if (object && with_training && !*summary.problem)
         train(backend, number, log, object);
     return object;

@@ -122,8 +122,10 @@ static char *visible_name(int number)
 static nr_status take(struct choice *choice, const struct probed_device *device)
 {
     struct gpu *gpu = &choice->devices.gpu[choice->devices.gpus];
-    *gpu = (struct gpu){
-        .number = device->number, .visible = visible_name(device->number), .memory = device->summary.available};
+    *gpu = (struct gpu){.number = device->number,
+                        .visible = visible_name(device->number),
+                        .memory = device->summary.available,
+                        .lane = device->summary.lane};
     memcpy(gpu->name, device->summary.name, sizeof gpu->name);
     if (!gpu->visible)
         return log_no_memory(choice->log, "choosing devices");
@@ -251,7 +253,7 @@ static int automatic_lanes(const struct choice *choice, const struct preparation
 {
     double medium = (smallest_bytes(preparation) + most_bytes) / 2, lanes = MOST_AUTOMATIC_LANES;
     for (size_t i = 0; i < choice->devices.gpus; i++)
-        lanes = fmin(lanes, (double)choice->devices.gpu[i].memory / medium);
+        lanes = fmin(lanes, (double)choice->devices.gpu[i].memory / (medium + (double)choice->devices.gpu[i].lane));
     if (study_choice(choice->study, KEY_METHOD, NULL) == 0) /* bo */
         lanes = fmin(lanes, (double)study_int(choice->study, KEY_TRIALS, NULL) /
                                 (TRIALS_PER_LANE * (double)choice->devices.gpus));
@@ -263,13 +265,13 @@ static nr_status check_lanes(const struct choice *choice, double most_bytes, int
 {
     for (size_t i = 0; i < choice->devices.gpus && lanes > 1; i++) {
         const struct gpu *gpu = &choice->devices.gpu[i];
-        double fit = floor((double)gpu->memory / most_bytes);
+        double bytes = most_bytes + (double)gpu->lane, fit = floor((double)gpu->memory / bytes);
         if (fit < lanes)
             return refuse(
                 choice, KEY_LANES,
                 "%d candidates of the largest kind, %.0f MiB each, do not fit into the %.0f MiB that are free "
                 "on device %d (%s): %.0f do; expected at most that, or auto",
-                lanes, ceil(most_bytes / 1048576), (double)gpu->memory / 1048576, gpu->number, gpu->name, fit);
+                lanes, ceil(bytes / 1048576), (double)gpu->memory / 1048576, gpu->number, gpu->name, fit);
     }
     return NR_OK;
 }

@@ -14,6 +14,7 @@ struct gpu {
     char *visible;  /* CUDA_VISIBLE_DEVICES of its worker, so that it sees this one alone: "3", "GPU-8932f937" */
     char name[96];  /* "NVIDIA H100 80GB HBM3" */
     int64_t memory; /* bytes free for trials, the data set subtracted */
+    int64_t lane;   /* bytes that a lane takes beside its trial */
 };
 
 struct devices {

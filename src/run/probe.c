@@ -94,6 +94,7 @@ static void read_device(const json_t *object, struct probed_device *out)
     snprintf(summary->problem, sizeof summary->problem, "%s", channel_get_text(object, "problem"));
     summary->memory = channel_get_int(object, "memory");
     summary->available = channel_get_int(object, "available");
+    summary->lane = channel_get_int(object, "lane");
     summary->tf32 = json_is_true(json_object_get(object, "tf32"));
     summary->bf16 = json_is_true(json_object_get(object, "bf16"));
     out->description = copy_field(object, "description");

@@ -74,12 +74,13 @@ void trial_state_initialise(struct trial_state *state, const struct plan *plan, 
 struct device_summary {
     char name[96];
     int64_t memory, available; /* bytes; 0 where they do not matter */
+    int64_t lane;              /* bytes that a lane takes beside its trial */
     bool tf32, bf16;
     char problem[160]; /* why it cannot be used: "this program has no code for compute capability 6.1"; empty: it can */
 };
 
 /* Changes with every change of this header, so that a module of another build is refused. */
-enum { BACKEND_INTERFACE = 3 };
+enum { BACKEND_INTERFACE = 4 };
 
 struct backend {
     int interface;    /* BACKEND_INTERFACE */

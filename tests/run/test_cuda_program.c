@@ -97,8 +97,7 @@ static void test_several(void **state)
         {"one lane", NULL, NULL, "--set run.devices=0 --set run.lanes=1", 0, "device 0, lane 0"},
         {"two devices", FAULT("DEVICES"), "2", "--set run.devices=all --set run.lanes=2", 0,
          "trains on cuda: Double 0 (0), Double 1 (1)"},
-        /* room for one workspace of 32 MiB: that of a lane whose trial has ended is given back for the next */
-        {"small memory", FAULT("MEMORY"), "40000000", ONE, 0, "device 0, lane 1"},
+        {"small memory", FAULT("MEMORY"), "40000000", "--set run.devices=0", 0, "device 0, lane 0"},
         {"streams as they come", FAULT("EAGER"), "1", ONE, 0, "trains on cuda: Double 0 (0)"},
     };
     (void)state;
@@ -132,6 +131,8 @@ static void test_unusable(void **state)
         {"no such device", FAULT("DEVICES"), "2", "--set run.devices=0,2", 2, "there is no device 2"},
         {"too large a group", FAULT("DEVICES"), "2", "--set run.gpus_per_trial=3", 2,
          "that is more than there are devices to use"},
+        /* room for one workspace of 32 MiB */
+        {"more lanes than fit", FAULT("MEMORY"), "40000000", ONE, 2, "2 candidates of the largest kind"},
         {"bf16", FAULT("CAPABILITY"), "7.5", ONE " --set training.precision=bf16", 2, "it has no bf16"},
         {"automatic", FAULT("DRIVER"), "none", "--set run.workers=2", 0, "trains on cpu"},
         {"automatic old device", FAULT("CAPABILITY"), "6.1", "--set run.workers=2", 0, "trains on cpu"},

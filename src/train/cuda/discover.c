@@ -53,7 +53,9 @@ nr_status device_inspect(int number, struct log *log, struct device_summary *out
     nr_status status = device_create(number, log, &device);
     if (!device)
         return status;
-    *out = (struct device_summary){.tf32 = device->capability >= AMPERE, .bf16 = device->capability >= AMPERE};
+    *out = (struct device_summary){.lane = (int64_t)device_workspace(device),
+                                   .tf32 = device->capability >= AMPERE,
+                                   .bf16 = device->capability >= AMPERE};
     snprintf(out->name, sizeof out->name, "%s", device->name);
     if (status == NR_OK && cudaMemGetInfo(&available, &total) == cudaSuccess) {
         out->available = (int64_t)available;
