@@ -52,8 +52,9 @@ nr_status history_add(struct history *history, int64_t id, const double *point, 
         return NR_NO_MEMORY;
     struct history_trial *trial = &history->trial[history->count];
     *trial = (struct history_trial){.id = id, .state = TRIAL_PENDING, .admission = *admission};
-    for (size_t j = 0; j < OPTIM_MAX_OBJECTIVES; j++)
-        trial->value[j] = trial->variance[j] = NAN;
+    for (size_t j = 0; j < OPTIM_MAX_OUTCOMES; j++)
+        trial->result.value[j] = trial->result.variance[j] = NAN;
+    trial->result.seconds = NAN;
     memcpy(history->points + history->count * history->dimensions, point, history->dimensions * sizeof *point);
     size_t slot = find_slot(history, admission->identity);
     if (!history->slot[slot])

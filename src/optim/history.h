@@ -10,8 +10,7 @@ struct history_trial {
     int64_t id;
     enum trial_state state;
     struct optim_admission admission;
-    double value[OPTIM_MAX_OBJECTIVES];    /* of modelled objectives, once finished */
-    double variance[OPTIM_MAX_OBJECTIVES]; /* NaN: unknown */
+    struct optim_result result; /* of modelled outcomes, once finished; NaN before */
 };
 
 struct history {

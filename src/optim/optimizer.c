@@ -254,18 +254,13 @@ static nr_status find_pending(struct optimizer *optimizer, int64_t id, struct hi
     return NR_OK;
 }
 
-nr_status optimizer_tell(struct optimizer *optimizer, int64_t id, const double *value, const double *variance)
+nr_status optimizer_tell(struct optimizer *optimizer, int64_t id, const struct optim_result *result)
 {
     struct history_trial *trial;
     nr_status status = find_pending(optimizer, id, &trial);
     if (status != NR_OK)
         return status;
-    for (size_t j = 0; j < optimizer->problem.objectives; j++) {
-        if (optimizer->problem.objective[j].exact)
-            continue;
-        trial->value[j] = value[j];
-        trial->variance[j] = variance ? variance[j] : NAN;
-    }
+    trial->result = *result;
     trial->state = TRIAL_FINISHED;
     return NR_OK;
 }

@@ -17,21 +17,38 @@
 #include "base/text.h"
 #include "space/space.h"
 
-enum { OPTIM_MAX_OBJECTIVES = 4, OPTIM_IDENTITY_SIZE = 65 };
+/* Outcomes are what a trial is told with: the objectives in order, then the constraints. */
+enum {
+    OPTIM_MAX_OBJECTIVES = 4,
+    OPTIM_MAX_CONSTRAINTS = 4,
+    OPTIM_MAX_OUTCOMES = OPTIM_MAX_OBJECTIVES + OPTIM_MAX_CONSTRAINTS,
+    OPTIM_IDENTITY_SIZE = 65
+};
 
 enum optim_method { METHOD_BO, METHOD_RANDOM, METHOD_SOBOL };
+
+/* How an outcome is warped before it is modelled: the worse half by rank to a half normal, or not at all. */
+enum optim_transform { TRANSFORM_AUTO, TRANSFORM_NONE, TRANSFORM_HALF_RANK };
 
 struct optim_objective {
     bool maximize;
     bool exact;       /* the problem's callback knows it: never modelled */
     double threshold; /* NaN: none */
-    bool half_rank;   /* half-rank transform before modelling: for trained metrics */
+    enum optim_transform transform;
+};
+
+/* A limit on something that only a trial can show (a measured latency, a loss), inclusive. It is modelled; limits on
+ * what is known beforehand are `admit`'s business. */
+struct optim_constraint {
+    bool at_most; /* else at least */
+    double bound;
 };
 
 /* What the optimiser must ask of the world: is this canonical point allowed, what are its exact objectives, and which
  * network is it (points of equal identity are duplicates)? */
 struct optim_admission {
     double exact[OPTIM_MAX_OBJECTIVES]; /* by objective; unused for modelled ones */
+    double work;                        /* what a trial's duration grows with, as MACs x images x epochs; 0: unknown */
     char identity[OPTIM_IDENTITY_SIZE];
 };
 typedef bool optim_admit(void *context, const double *point, struct optim_admission *out);
@@ -40,14 +57,22 @@ struct optim_problem {
     const struct space *space; /* outlives the optimizer */
     struct optim_objective objective[OPTIM_MAX_OBJECTIVES];
     size_t objectives;
+    struct optim_constraint constraint[OPTIM_MAX_CONSTRAINTS];
+    size_t constraints;
     optim_admit *admit; /* called some thousand times per suggestion */
     void *context;
 };
+
+/* The prior of the inverse length scales: one for some 20 dimensions of which all may matter, or a sparse one for many
+ * of which few do. AUTO takes it by the number of dimensions. */
+enum optim_model { MODEL_AUTO, MODEL_DENSE, MODEL_SPARSE };
 
 struct optim_options {
     enum optim_method method;
     uint64_t seed;
     int64_t initial; /* points of the scrambled Sobol start */
+    enum optim_model model;
+    bool cost_aware; /* improvement per predicted second, from `work` and the seconds of finished trials */
 };
 
 struct optimizer;
@@ -71,10 +96,15 @@ nr_status optimizer_suggest(struct optimizer *optimizer, int64_t trial, struct s
 /* Replays a recorded suggestion instead of making one: same effect on the optimizer's state. */
 nr_status optimizer_restore(struct optimizer *optimizer, int64_t trial, const double *point, const char *method,
                             const char *fit) NR_MUST_CHECK;
-/* A trial finished: `value` by objective, in the objectives' own sense and unit; `variance` of the measurement where it
- * is known (p(1-p)/m of a validation accuracy), NaN where not. Entries of exact objectives are ignored. */
-nr_status optimizer_tell(struct optimizer *optimizer, int64_t trial, const double *value,
-                         const double *variance) NR_MUST_CHECK;
+/* What came of a trial. Entries of exact objectives are ignored. */
+struct optim_result {
+    double value[OPTIM_MAX_OUTCOMES];    /* by outcome, in the outcomes' own sense and unit */
+    double variance[OPTIM_MAX_OUTCOMES]; /* of the measurement where it is known (p(1-p)/m of a validation accuracy),
+                                          * NaN where not */
+    double seconds;                      /* that the trial took; NaN: unknown */
+};
+/* A trial finished. */
+nr_status optimizer_tell(struct optimizer *optimizer, int64_t trial, const struct optim_result *result) NR_MUST_CHECK;
 /* A trial failed for good: no longer pending, never proposed again. */
 nr_status optimizer_fail(struct optimizer *optimizer, int64_t trial) NR_MUST_CHECK;
 

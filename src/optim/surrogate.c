@@ -138,7 +138,7 @@ static nr_status reserve(struct surrogate *surrogate, size_t count)
 static bool usable(const struct surrogate *surrogate, const struct history_trial *trial)
 {
     for (size_t j = 0; j < surrogate->problem->objectives; j++)
-        if (!surrogate->problem->objective[j].exact && !isfinite(trial->value[j]))
+        if (!surrogate->problem->objective[j].exact && !isfinite(trial->result.value[j]))
             return false;
     return true;
 }
@@ -227,10 +227,10 @@ static nr_status believe_modelled(struct surrogate *surrogate, const struct hist
     double sign = sign_of(surrogate->problem, j), low = INFINITY, high = -INFINITY;
     struct response_map map;
     for (size_t i = 0; i < observed; i++)
-        surrogate->column[i] = sign * history->trial[surrogate->trial[i]].value[j];
-    response_fit(surrogate->column, observed, objective->half_rank, surrogate->work, &map, surrogate->modelled);
+        surrogate->column[i] = sign * history->trial[surrogate->trial[i]].result.value[j];
+    response_fit(surrogate->column, observed, objective->transform == TRANSFORM_HALF_RANK, surrogate->work, &map, surrogate->modelled);
     for (size_t i = 0; i < observed; i++) {
-        double variance = history->trial[surrogate->trial[i]].variance[j];
+        double variance = history->trial[surrogate->trial[i]].result.variance[j];
         surrogate->known[i] =
             variance > 0 && isfinite(variance) ? response_variance(&map, surrogate->column[i], variance) : 0;
         low = fmin(low, surrogate->modelled[i]);
@@ -261,7 +261,7 @@ static bool thresholds_met(const struct surrogate *surrogate, const struct histo
         const struct history_trial *trial = &history->trial[surrogate->trial[i]];
         bool met = true;
         for (size_t j = 0; j < problem->objectives; j++) {
-            double value = problem->objective[j].exact ? trial->admission.exact[j] : trial->value[j];
+            double value = problem->objective[j].exact ? trial->admission.exact[j] : trial->result.value[j];
             double threshold = problem->objective[j].threshold;
             met &= isnan(threshold) || sign_of(problem, j) * value > sign_of(problem, j) * threshold;
         }

@@ -73,13 +73,16 @@ nr_status search_on_epoch(struct search *search, struct pool_worker *worker, con
     return store_record_epoch(search->store, &epoch);
 }
 
-void search_variances(const struct search *search, const double *value, double *variance)
+struct optim_result search_result(const struct search *search, const double *value, double seconds)
 {
+    struct optim_result result = {.seconds = seconds};
     for (size_t i = 0; i < search->study->objectives; i++) {
         bool accuracy = !strcmp(search->study->objective[i].name, "val_accuracy");
         double images = (double)search->preparation.split->validations;
-        variance[i] = accuracy ? value[i] * (1 - value[i]) / images : NAN;
+        result.value[i] = value[i];
+        result.variance[i] = accuracy ? value[i] * (1 - value[i]) / images : NAN;
     }
+    return result;
 }
 
 /* The objectives' values: exact ones are known since the suggestion, trained ones come with the message. */
@@ -122,15 +125,14 @@ static void log_done(const struct search *search, const struct record *record)
 
 static nr_status finish_trial(struct search *search, struct record *record, const json_t *message)
 {
-    double variance[STORE_MAX_VALUES];
     take_values(search, message, record->value);
     for (size_t i = 0; i < search->study->objectives; i++)
         if (isnan(record->value[i]))
             return fail_trial(search, record, "an objective is not a number");
-    search_variances(search, record->value, variance);
+    struct optim_result result = search_result(search, record->value, record->seconds);
     nr_status status = store_finish(search->store, record->trial, TRIAL_DONE, "", record->value, record->seconds);
     if (status == NR_OK)
-        status = optimizer_tell(search->optimizer, record->trial, record->value, variance);
+        status = optimizer_tell(search->optimizer, record->trial, &result);
     if (status != NR_OK)
         return status;
     record->status = TRIAL_DONE;

@@ -9,18 +9,18 @@
 void problem_init(struct problem *problem, const struct study *study, struct shape input, int64_t classes,
                   int64_t training_images)
 {
-    *problem = (struct problem){
-        .study = study, .input = input, .classes = classes, .training_images = training_images};
+    *problem = (struct problem){.study = study, .input = input, .classes = classes, .training_images = training_images};
     problem->optim.space = &study->space;
     problem->optim.objectives = study->objectives;
     problem->optim.admit = problem_admit;
     problem->optim.context = problem;
     for (size_t i = 0; i < study->objectives; i++) {
         const struct objective *objective = &study->objective[i];
-        problem->optim.objective[i] = (struct optim_objective){.maximize = objective->maximize,
-                                                               .exact = objective->exact,
-                                                               .threshold = objective->threshold,
-                                                               .half_rank = !objective->exact};
+        problem->optim.objective[i] =
+            (struct optim_objective){.maximize = objective->maximize,
+                                     .exact = objective->exact,
+                                     .threshold = objective->threshold,
+                                     .transform = objective->exact ? TRANSFORM_NONE : TRANSFORM_HALF_RANK};
     }
 }
 
@@ -94,9 +94,9 @@ bool problem_admit(void *context, const double *point, struct optim_admission *o
     if (problem_plan(problem, point, NULL, &plan, &recipe) != NR_OK)
         return false;
     for (size_t i = 0; i < problem->study->objectives; i++)
-        out->exact[i] = problem->study->objective[i].exact
-                            ? problem_exact(problem->study->objective[i].name, plan, &recipe)
-                            : NAN;
+        out->exact[i] =
+            problem->study->objective[i].exact ? problem_exact(problem->study->objective[i].name, plan, &recipe) : NAN;
+    out->work = (double)plan->macs * (double)problem->training_images * (double)recipe.epochs;
     problem_identity(plan, &recipe, out->identity);
     plan_destroy(plan);
     return true;

@@ -97,9 +97,8 @@ static nr_status replay(void *context, const struct store_event *event, const st
         return NR_OK;
     if (trial->status != TRIAL_DONE)
         return optimizer_fail(search->optimizer, event->trial);
-    double variance[STORE_MAX_VALUES];
-    search_variances(search, trial->value, variance);
-    return optimizer_tell(search->optimizer, event->trial, trial->value, variance);
+    struct optim_result result = search_result(search, trial->value, trial->seconds);
+    return optimizer_tell(search->optimizer, event->trial, &result);
 }
 
 /* Deletes checkpoints but those of trials that go on: what a kill left between the record of an end and the deletion,

@@ -71,7 +71,7 @@ void search_show_progress(struct search *search);
 void search_show_end(struct search *search, const struct record *record); /* of a trial */
 nr_status search_summarise(const struct search *search) NR_MUST_CHECK;
 
-/* The values of a finished trial and what is known of their noise, as optimizer_tell() takes them. */
-void search_variances(const struct search *search, const double *value, double *variance);
+/* What the optimiser is told of a finished trial: its values, what is known of their noise, its seconds. */
+struct optim_result search_result(const struct search *search, const double *value, double seconds);
 
 #endif

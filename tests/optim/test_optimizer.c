@@ -10,7 +10,7 @@ static const enum optim_method methods[] = {METHOD_BO, METHOD_RANDOM, METHOD_SOB
 static struct optim_problem network_problem(struct world *world)
 {
     struct optim_problem problem = {.space = &world->space, .objectives = 2, .admit = world_admit, .context = world};
-    problem.objective[0] = (struct optim_objective){.maximize = true, .threshold = NAN, .half_rank = true};
+    problem.objective[0] = (struct optim_objective){.maximize = true, .threshold = NAN, .transform = TRANSFORM_HALF_RANK};
     problem.objective[1] = (struct optim_objective){.exact = true, .threshold = NAN};
     return problem;
 }
@@ -18,19 +18,24 @@ static struct optim_problem network_problem(struct world *world)
 static struct optimizer *make(const struct optim_problem *problem, enum optim_method method, uint64_t seed,
                               int64_t initial)
 {
-    struct optim_options options = {method, seed, initial};
+    struct optim_options options = {.method = method, .seed = seed, .initial = initial};
     struct optimizer *optimizer = NULL;
     assert_ok(optimizer_create(problem, &options, NULL, &optimizer));
     return optimizer;
 }
 
+static struct optim_result result_of(double first, double second)
+{
+    return (struct optim_result){.value = {first, second}, .variance = {NAN, NAN}, .seconds = NAN};
+}
+
 /* As the driver tells it: in the objectives' own sense, nothing for exact ones. */
 static void tell(struct optimizer *optimizer, const struct optim_problem *problem, int64_t trial, const double *value)
 {
-    double told[2], variance[2] = {1e-6, NAN};
+    struct optim_result told = {.variance = {1e-6, NAN}, .seconds = NAN};
     for (size_t j = 0; j < 2; j++)
-        told[j] = problem->objective[j].exact ? NAN : problem->objective[j].maximize ? value[j] : -value[j];
-    assert_ok(optimizer_tell(optimizer, trial, told, variance));
+        told.value[j] = problem->objective[j].exact ? NAN : problem->objective[j].maximize ? value[j] : -value[j];
+    assert_ok(optimizer_tell(optimizer, trial, &told));
 }
 
 /* Hypervolume after `trials` evaluations. */
@@ -104,7 +109,8 @@ static void one_objective(void **state)
         square_evaluate(suggestion.point, value);
         double branin = -value[0];
         best = fmin(best, branin);
-        assert_ok(optimizer_tell(optimizer, i, &branin, NULL));
+        struct optim_result result = result_of(branin, NAN);
+        assert_ok(optimizer_tell(optimizer, i, &result));
     }
     assert_true(best < 0.45); /* the minimum is 0.3979 */
     optimizer_destroy(optimizer);
@@ -169,11 +175,11 @@ static void small_spaces_end_exactly(void **state)
         for (int64_t i = 0; i < 19; i++) {
             assert_ok(optimizer_suggest(optimizer, i, &suggestion));
             assert_true(suggestion.point[0] != 3);
-            double value[2] = {suggestion.point[0] * (suggestion.point[1] == 1), NAN};
+            struct optim_result result = result_of(suggestion.point[0] * (suggestion.point[1] == 1), NAN);
             if (i % 5 == 4)
                 assert_ok(optimizer_fail(optimizer, i)); /* failed ones are not proposed again */
             else
-                assert_ok(optimizer_tell(optimizer, i, value, NULL));
+                assert_ok(optimizer_tell(optimizer, i, &result));
         }
         assert_int_equal(optimizer_suggest(optimizer, 19, &suggestion), NR_EXHAUSTED);
         assert_int_equal(optimizer_suggest(optimizer, 19, &suggestion), NR_EXHAUSTED);
@@ -222,7 +228,7 @@ static void continuous_space_without_a_point(void **state)
     struct space space = make_space(square_entries);
     struct optim_problem problem = {.space = &space, .objectives = 1, .admit = nothing_is_allowed};
     problem.objective[0] = (struct optim_objective){.maximize = true, .threshold = NAN};
-    struct optim_options options = {METHOD_SOBOL, 1, 1};
+    struct optim_options options = {.method = METHOD_SOBOL, .seed = 1, .initial = 1};
     struct optimizer *optimizer = NULL;
     struct suggestion suggestion;
     struct log *log = test_log();
@@ -245,13 +251,13 @@ struct record {
 static void digest(struct optimizer *optimizer, const struct optim_problem *problem, const struct record *record,
                    int64_t trial)
 {
-    double nan[2] = {NAN, NAN};
+    struct optim_result nan = result_of(NAN, NAN);
     if (trial < 0)
         return;
     if (trial % 9 == 8)
         assert_ok(optimizer_fail(optimizer, trial));
     else if (trial % 10 == 9)
-        assert_ok(optimizer_tell(optimizer, trial, nan, NULL));
+        assert_ok(optimizer_tell(optimizer, trial, &nan));
     else
         tell(optimizer, problem, trial, record[trial].value);
 }
@@ -341,8 +347,8 @@ static void degenerate_results(void **state)
         for (int64_t i = 0; i < 12; i++) {
             assert_ok(optimizer_suggest(optimizer, i, &suggestion));
             assert_string_equal(suggestion.method, "sobol");
-            double value[2] = {cases[c].value, NAN};
-            assert_ok(optimizer_tell(optimizer, i, value, NULL));
+            struct optim_result result = result_of(cases[c].value, NAN);
+            assert_ok(optimizer_tell(optimizer, i, &result));
         }
         assert_non_null(strstr(suggestion.note, cases[c].note));
         optimizer_destroy(optimizer);
@@ -366,7 +372,8 @@ static void all_objectives_exact(void **state)
         assert_ok(optimizer_suggest(optimizer, i, &suggestion));
         network_evaluate(suggestion.point, value);
         smallest = fmin(smallest, -value[1]);
-        assert_ok(optimizer_tell(optimizer, i, value, NULL));
+        struct optim_result result = result_of(value[0], value[1]);
+        assert_ok(optimizer_tell(optimizer, i, &result));
     }
     assert_true(smallest == 784 * 16 + 16 * 16 + 160);
     optimizer_destroy(optimizer);
@@ -401,11 +408,11 @@ static void bad_calls(void **state)
     (void)state;
     struct world world = {make_space(network_entries), network_evaluate, 60000, 0};
     struct optim_problem problem = network_problem(&world), broken = problem;
-    struct optim_options options = {METHOD_BO, 1, -1};
+    struct optim_options options = {.method = METHOD_BO, .seed = 1, .initial = -1};
     struct optimizer *optimizer = NULL;
     struct suggestion suggestion;
     struct log *log = test_log();
-    double value[2] = {0.5, NAN};
+    struct optim_result result = result_of(0.5, NAN);
     assert_int_equal(optimizer_create(&problem, &options, log, &optimizer), NR_INVALID);
     test_log_has(log, "initial = -1");
     options.initial = 2;
@@ -418,10 +425,10 @@ static void bad_calls(void **state)
     test_log_has(log, "objective 2 is exact");
 
     assert_ok(optimizer_create(&problem, &options, log, &optimizer));
-    assert_int_equal(optimizer_tell(optimizer, 0, value, NULL), NR_INVALID);
+    assert_int_equal(optimizer_tell(optimizer, 0, &result), NR_INVALID);
     test_log_has(log, "trial 0 was never suggested");
     assert_ok(optimizer_suggest(optimizer, 7, &suggestion));
-    assert_ok(optimizer_tell(optimizer, 7, value, NULL));
+    assert_ok(optimizer_tell(optimizer, 7, &result));
     assert_int_equal(optimizer_fail(optimizer, 7), NR_INVALID);
     test_log_has(log, "trial 7 ended already");
     static const char *const states[] = {"results=x", "sobol=-1", "model0=1,2", "model1=1", "nonsense", "full="};
