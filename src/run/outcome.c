@@ -10,6 +10,7 @@
 #include "report/listing.h"
 #include "report/phrase.h"
 #include "run/files.h"
+#include "run/replay.h"
 #include "run/state.h"
 
 static struct record *record_of(struct search *search, int64_t trial)
@@ -73,18 +74,6 @@ nr_status search_on_epoch(struct search *search, struct pool_worker *worker, con
     return store_record_epoch(search->store, &epoch);
 }
 
-struct optim_result search_result(const struct search *search, const double *value, double seconds)
-{
-    struct optim_result result = {.seconds = seconds};
-    for (size_t i = 0; i < search->study->objectives; i++) {
-        bool accuracy = !strcmp(search->study->objective[i].name, "val_accuracy");
-        double images = (double)search->preparation.split->validations;
-        result.value[i] = value[i];
-        result.variance[i] = accuracy ? value[i] * (1 - value[i]) / images : NAN;
-    }
-    return result;
-}
-
 /* The objectives' values: exact ones are known since the suggestion, trained ones come with the message. */
 static void take_values(const struct search *search, const json_t *message, double *value)
 {
@@ -129,7 +118,8 @@ static nr_status finish_trial(struct search *search, struct record *record, cons
     for (size_t i = 0; i < search->study->objectives; i++)
         if (isnan(record->value[i]))
             return fail_trial(search, record, "an objective is not a number");
-    struct optim_result result = search_result(search, record->value, record->seconds);
+    struct optim_result result =
+        replay_result(search->study, search->preparation.split->validations, record->value, record->seconds);
     nr_status status = store_finish(search->store, record->trial, TRIAL_DONE, "", record->value, record->seconds);
     if (status == NR_OK)
         status = optimizer_tell(search->optimizer, record->trial, &result);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "run/files.h"
+#include "run/replay.h"
 #include "run/state.h"
 
 static const char *end_of_line(const char *line)
@@ -87,18 +88,14 @@ static nr_status begin(struct search *search, const char *configuration)
     return status;
 }
 
-static nr_status replay(void *context, const struct store_event *event, const struct store_trial *trial)
+static nr_status replay(struct search *search)
 {
-    struct search *search = context;
-    struct record *record = &search->results.record[event->trial - 1];
-    if (!strcmp(event->kind, "suggest"))
-        return optimizer_restore(search->optimizer, event->trial, record->point, trial->method, trial->fit);
-    if (strcmp(event->kind, "finish") != 0)
-        return NR_OK;
-    if (trial->status != TRIAL_DONE)
-        return optimizer_fail(search->optimizer, event->trial);
-    struct optim_result result = search_result(search, trial->value, trial->seconds);
-    return optimizer_tell(search->optimizer, event->trial, &result);
+    struct replay replay = {.study = search->study,
+                            .store = search->store,
+                            .optimizer = search->optimizer,
+                            .validations = search->preparation.split->validations,
+                            .log = search->log};
+    return replay_all(&replay);
 }
 
 /* Deletes checkpoints but those of trials that go on: what a kill left between the record of an end and the deletion,
@@ -186,7 +183,7 @@ nr_status search_restore(struct search *search)
     if (status == NR_OK)
         status = store_elapsed(search->store, &search->spent);
     if (status == NR_OK)
-        status = store_events(search->store, 0, replay, search);
+        status = replay(search);
     if (status == NR_OK)
         status = sweep_checkpoints(search);
     if (status == NR_OK)

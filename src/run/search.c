@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "run/files.h"
 #include "run/interrupt.h"
+#include "run/replay.h"
 #include "run/state.h"
 
 enum { REFRESH_MS = 200, STOP_PATIENCE_S = 20, FAILURES_LOOKED_AT = 10 };
@@ -242,15 +243,6 @@ static nr_status at_start(nr_status status)
     return status == NR_IO || status == NR_STORE ? NR_INVALID : status;
 }
 
-static nr_status create_optimizer(struct search *search)
-{
-    static const enum optim_method methods[] = {METHOD_BO, METHOD_RANDOM, METHOD_SOBOL}; /* in the key's order */
-    struct optim_options options = {.method = methods[study_choice(search->study, KEY_METHOD, NULL)],
-                                    .seed = study_seed(search->study),
-                                    .initial = study_int(search->study, KEY_INITIAL, NULL)};
-    return optimizer_create(&search->preparation.problem.optim, &options, search->log, &search->optimizer);
-}
-
 /* No more than there are trials for. */
 static size_t workers(const struct search *search)
 {
@@ -364,7 +356,7 @@ static nr_status run(struct search *search)
             status = open_folder(search);
         status = at_start(status);
         if (status == NR_OK)
-            status = create_optimizer(search);
+            status = replay_create_optimizer(&search->preparation.problem, search->log, &search->optimizer);
         if (status == NR_OK)
             status = search_restore(search);
         if (status == NR_OK)

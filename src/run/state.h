@@ -71,7 +71,4 @@ void search_show_progress(struct search *search);
 void search_show_end(struct search *search, const struct record *record); /* of a trial */
 nr_status search_summarise(const struct search *search) NR_MUST_CHECK;
 
-/* What the optimiser is told of a finished trial: its values, what is known of their noise, its seconds. */
-struct optim_result search_result(const struct search *search, const double *value, double seconds);
-
 #endif
