@@ -4,7 +4,7 @@
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(cmake ninja-build gcc libc6-dev pkg-config zlib1g-dev libsqlite3-dev libjansson-dev libinih-dev
-    libopenblas-dev liblapacke-dev libdnnl-dev liblbfgs-dev libcerf-dev librandom123-dev nettle-dev libcmocka-dev)
+    libopenblas-dev libdnnl-dev liblbfgs-dev libcerf-dev librandom123-dev nettle-dev libcmocka-dev)
 test_packages=(g++ sqlite3 python3 curl ca-certificates)
 
 # The folder of nvcc where CUDA's compiler is: on PATH, where CUDA_HOME or CUDA_PATH say, or in the usual place.

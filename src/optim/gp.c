@@ -1,12 +1,11 @@
 #include "optim/gp.h"
 
-#include <cblas.h>
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "optim/linear.h"
 
 static const double log_two_pi = 1.8378770664093453;
 
@@ -15,12 +14,12 @@ struct gp {
     size_t observed, total; /* points with an outcome; all points */
     double *x;              /* [features][total] */
     double *y, *known;      /* [observed] */
-    double *factor;         /* lower Cholesky factor [total][total], by column; work matrix of gp_evaluate */
-    double *scratch;        /* [total][total] */
+    double *factor;         /* Cholesky factor U of A = U'U [total][total]; work matrix of gp_evaluate */
+    double *scratch;        /* [observed][observed], where an inverse is wanted; [total] */
     double *alpha;          /* A^-1 (y - mean) [observed] */
     double *theta;          /* of the last gp_condition */
     double added;           /* noise and jitter on the diagonal at that theta */
-    size_t x_capacity, vector_capacity, matrix_capacity;
+    size_t x_capacity, vector_capacity, factor_capacity, scratch_capacity;
 };
 
 struct gp_model gp_model_default(struct kernel kernel)
@@ -67,13 +66,13 @@ const struct gp_model *gp_model_of(const struct gp *gp)
 
 static nr_status reserve(struct gp *gp, size_t total)
 {
-    size_t y = gp->vector_capacity, known = y, matrix = gp->matrix_capacity, cells = total * total;
+    size_t y = gp->vector_capacity, known = y;
     if (mem_grow(&gp->x, &gp->x_capacity, total * gp->model.kernel.features, sizeof *gp->x) != NR_OK ||
         mem_grow(&gp->y, &y, total, sizeof *gp->y) != NR_OK ||
         mem_grow(&gp->known, &known, total, sizeof *gp->known) != NR_OK ||
         mem_grow(&gp->alpha, &gp->vector_capacity, total, sizeof *gp->alpha) != NR_OK ||
-        mem_grow(&gp->factor, &matrix, cells, sizeof *gp->factor) != NR_OK ||
-        mem_grow(&gp->scratch, &gp->matrix_capacity, cells, sizeof *gp->scratch) != NR_OK)
+        mem_grow(&gp->factor, &gp->factor_capacity, total * total, sizeof *gp->factor) != NR_OK ||
+        mem_grow(&gp->scratch, &gp->scratch_capacity, total, sizeof *gp->scratch) != NR_OK)
         return NR_NO_MEMORY;
     return NR_OK;
 }
@@ -98,6 +97,11 @@ size_t gp_points(const struct gp *gp)
     return gp->total;
 }
 
+static struct linear_matrix square(double *cell, size_t size)
+{
+    return (struct linear_matrix){cell, size};
+}
+
 static struct kernel_points data_points(const struct gp *gp, size_t count)
 {
     return (struct kernel_points){gp->x, count, gp->total};
@@ -115,26 +119,22 @@ static nr_status factorise(struct gp *gp, const double *theta, size_t count, dou
         kernel_gram(kernel, theta, data_points(gp, count), gp->factor, count);
         for (size_t i = 0; i < count; i++)
             gp->factor[i * (count + 1)] += *added + (i < gp->observed ? gp->known[i] : 0);
-        if (LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (lapack_int)count, gp->factor, (lapack_int)count) == 0)
+        if (linear_cholesky(square(gp->factor, count), count))
             return NR_OK;
     }
     return NR_INVALID;
 }
 
-/* alpha = A^-1 (y - mean), from the factor of the observed (a leading block of the factor of all). Returns
- * (y - mean)' alpha. */
+/* alpha = A^-1 (y - mean), from the factor of the observed (a leading block of the factor of all, with its stride).
+ * Returns (y - mean)' alpha. */
 static double solve_outcomes(struct gp *gp, double mean, size_t stride)
 {
     size_t n = gp->observed;
-    double quadratic = 0;
     for (size_t i = 0; i < n; i++)
         gp->alpha[i] = gp->y[i] - mean;
-    cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, (blasint)n, gp->factor, (blasint)stride,
-                gp->alpha, 1);
-    for (size_t i = 0; i < n; i++)
-        quadratic += gp->alpha[i] * gp->alpha[i];
-    cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, (blasint)n, gp->factor, (blasint)stride, gp->alpha,
-                1);
+    linear_solve_vector(square(gp->factor, stride), n, gp->alpha);
+    double quadratic = linear_dot(gp->alpha, gp->alpha, n);
+    linear_solve_vector_back(square(gp->factor, stride), n, gp->alpha);
     return quadratic;
 }
 
@@ -163,18 +163,29 @@ static double log_priors(const struct gp_model *model, const double *theta, doub
     return sum;
 }
 
+/* U'^-1 of the observed into `scratch`. */
+static nr_status invert_factor(struct gp *gp, size_t stride)
+{
+    size_t n = gp->observed;
+    if (mem_grow(&gp->scratch, &gp->scratch_capacity, n * n, sizeof *gp->scratch) != NR_OK)
+        return NR_NO_MEMORY;
+    linear_invert_factor(square(gp->factor, stride), n, square(gp->scratch, n));
+    return NR_OK;
+}
+
 /* d log likelihood / d theta = 1/2 tr((alpha alpha' - A^-1) dA/d theta) (Rasmussen and Williams 2006, eq. 5.9). */
 static nr_status likelihood_gradient(struct gp *gp, const double *theta, double *gradient)
 {
     size_t n = gp->observed, parameters = kernel_parameters(&gp->model.kernel);
     double trace = 0, sum = 0;
-    if (LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'L', (lapack_int)n, gp->factor, (lapack_int)n) != 0)
-        return NR_INVALID;
+    if (invert_factor(gp, n) != NR_OK)
+        return NR_NO_MEMORY;
+    linear_square(square(gp->scratch, n), n, square(gp->factor, n));
     for (size_t k = 0; k < n; k++) {
-        double *column = gp->factor + k * n;
+        double *row = gp->factor + k * n;
         for (size_t i = k; i < n; i++)
-            column[i] = gp->alpha[i] * gp->alpha[k] - column[i];
-        trace += column[k];
+            row[i] = gp->alpha[i] * gp->alpha[k] - row[i];
+        trace += row[k];
         sum += gp->alpha[k];
     }
     kernel_gradient(&gp->model.kernel, theta, data_points(gp, n), gp->factor, n, gradient);
@@ -218,40 +229,34 @@ nr_status gp_condition(struct gp *gp, const double *theta)
     return NR_OK;
 }
 
-/* Fills `work` with L^-1 k(data, x), one column per point of x, and `mean` on the way. */
-static void whiten(const struct gp *gp, struct kernel_points x, double *work, double *mean)
+/* Fills `work` with U'^-1 k(data, x), one column per point of x, and `mean` on the way. */
+static struct linear_matrix whiten(const struct gp *gp, struct kernel_points x, double *work, double *mean)
 {
     const struct kernel *kernel = &gp->model.kernel;
-    blasint stride = (blasint)gp->total, count = (blasint)x.count;
-    kernel_cross(kernel, gp->theta, data_points(gp, gp->total), x, work, gp->total);
+    struct linear_matrix whitened = {work, x.count};
+    kernel_cross(kernel, gp->theta, x, data_points(gp, gp->total), work, x.count);
     for (size_t k = 0; k < x.count; k++)
         mean[k] = gp->theta[kernel_parameters(kernel) + 1];
-    if (!gp->total)
-        return;
-    cblas_dgemv(CblasColMajor, CblasTrans, (blasint)gp->observed, count, 1, work, stride, gp->alpha, 1, 1, mean, 1);
-    cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, stride, count, 1, gp->factor, stride,
-                work, stride);
+    linear_add_weighted(whitened, 0, gp->observed, x.count, gp->alpha, mean);
+    linear_solve(square(gp->factor, gp->total), gp->total, whitened, x.count);
+    return whitened;
 }
 
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance)
 {
     double prior = kernel_variance(&gp->model.kernel, gp->theta);
-    whiten(gp, x, work, mean);
-    for (size_t k = 0; k < x.count; k++) {
-        const double *column = work + k * gp->total;
-        double known = cblas_ddot((blasint)gp->total, column, 1, column, 1);
-        variance[k] = fmax(prior - known, 1e-14 * prior); /* rounding can take it below 0 */
-    }
+    struct linear_matrix whitened = whiten(gp, x, work, mean);
+    memset(variance, 0, x.count * sizeof *variance);
+    linear_add_squares(whitened, 0, gp->total, x.count, variance);
+    for (size_t k = 0; k < x.count; k++)
+        variance[k] = fmax(prior - variance[k], 1e-14 * prior); /* rounding can take it below 0 */
 }
 
 void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint)
 {
-    blasint count = (blasint)x.count;
-    whiten(gp, x, work, mean);
+    struct linear_matrix whitened = whiten(gp, x, work, mean);
     kernel_cross(&gp->model.kernel, gp->theta, x, x, joint, x.count);
-    if (gp->total && count)
-        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, count, count, (blasint)gp->total, -1, work,
-                    (blasint)gp->total, work, (blasint)gp->total, 1, joint, count);
+    linear_subtract_product(whitened, x.count, whitened, x.count, gp->total, square(joint, x.count));
 }
 
 void gp_fitted(const struct gp *gp, double *mean)
@@ -259,24 +264,23 @@ void gp_fitted(const struct gp *gp, double *mean)
     size_t n = gp->observed, awaited = gp->total - n;
     for (size_t i = 0; i < n; i++) /* A alpha = y - m, and A = K + diagonal, so K alpha + m = y - diagonal alpha */
         mean[i] = gp->y[i] - (gp->added + gp->known[i]) * gp->alpha[i];
-    struct kernel_points rest = {gp->x + n, awaited, gp->total};
-    kernel_cross(&gp->model.kernel, gp->theta, data_points(gp, n), rest, gp->scratch, n);
-    for (size_t k = 0; k < awaited; k++)
-        mean[n + k] = gp->theta[kernel_parameters(&gp->model.kernel) + 1] +
-                      cblas_ddot((blasint)n, gp->scratch + k * n, 1, gp->alpha, 1);
+    for (size_t k = 0; k < awaited; k++) {
+        struct kernel_points one = {gp->x + n + k, 1, gp->total};
+        kernel_cross(&gp->model.kernel, gp->theta, data_points(gp, n), one, gp->scratch, n);
+        mean[n + k] = gp->theta[kernel_parameters(&gp->model.kernel) + 1] + linear_dot(gp->scratch, gp->alpha, n);
+    }
 }
 
 nr_status gp_leave_one_out(struct gp *gp, double *mean, double *variance)
 {
     size_t n = gp->observed;
-    for (size_t k = 0; k < n; k++)
-        memcpy(gp->scratch + k * n, gp->factor + k * gp->total, n * sizeof *gp->scratch);
-    if (LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'L', (lapack_int)n, gp->scratch, (lapack_int)n) != 0)
-        return NR_INVALID;
+    if (invert_factor(gp, gp->total) != NR_OK)
+        return NR_NO_MEMORY;
+    memset(variance, 0, n * sizeof *variance);
+    linear_add_squares(square(gp->scratch, n), 0, n, n, variance); /* the diagonal of A^-1 */
     for (size_t i = 0; i < n; i++) {
-        double precision = gp->scratch[i * (n + 1)];
-        mean[i] = gp->y[i] - gp->alpha[i] / precision;
-        variance[i] = 1 / precision;
+        mean[i] = gp->y[i] - gp->alpha[i] / variance[i];
+        variance[i] = 1 / variance[i];
     }
     return NR_OK;
 }

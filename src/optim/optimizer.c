@@ -1,6 +1,5 @@
 #include "optim/optimizer.h"
 
-#include <cblas.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -66,7 +65,6 @@ nr_status optimizer_create(const struct optim_problem *problem, const struct opt
     nr_status status = check(problem, options, log);
     if (status != NR_OK)
         return status;
-    openblas_set_num_threads(1); /* workers own the cores; and sums in one order are the same bits */
     struct optimizer *optimizer = mem_array(1, sizeof *optimizer);
     double *point = mem_array(problem->space->count, sizeof *point);
     if (!optimizer || !point)

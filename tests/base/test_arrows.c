@@ -40,7 +40,7 @@ struct folders {
     size_t count;
 };
 
-/* "nasrun_folder(optim USES space base LIBRARIES lapack)" */
+/* "nasrun_folder(optim USES space base LIBRARIES lbfgs)" */
 static void read_folder(char *arguments, struct folder *out)
 {
     char *rest;
