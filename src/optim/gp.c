@@ -102,6 +102,11 @@ static struct linear_matrix square(double *cell, size_t size)
     return (struct linear_matrix){cell, size};
 }
 
+const double *gp_outcomes(const struct gp *gp)
+{
+    return gp->y;
+}
+
 static struct kernel_points data_points(const struct gp *gp, size_t count)
 {
     return (struct kernel_points){gp->x, count, gp->total};

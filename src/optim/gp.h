@@ -60,7 +60,8 @@ nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *
 
 /* Factors the covariance at theta; before the four below. */
 nr_status gp_condition(struct gp *gp, const double *theta) NR_MUST_CHECK;
-size_t gp_points(const struct gp *gp); /* observed and awaited */
+size_t gp_points(const struct gp *gp);          /* observed and awaited */
+const double *gp_outcomes(const struct gp *gp); /* y as given, of the observed */
 /* Mean and variance of f (without noise) at x. `work` holds gp_points() * x.count doubles. */
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance);
 /* As before, and all covariances: joint[i + k * x.count]. */

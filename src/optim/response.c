@@ -113,6 +113,25 @@ double response_apply(const struct response_map *map, double value)
     return (warp_one(map, value) - map->mean) / map->deviation;
 }
 
+double response_restore(const struct response_map *map, double modelled)
+{
+    double warped = map->mean + map->deviation * modelled;
+    size_t low = 0, high = map->count - 1;
+    if (warped <= map->warped[0])
+        return map->raw[0] - (map->warped[0] - warped) / map->slope;
+    if (warped >= map->warped[high])
+        return map->raw[high] + (warped - map->warped[high]);
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (map->warped[middle] <= warped)
+            low = middle;
+        else
+            high = middle;
+    }
+    double share = (warped - map->warped[low]) / (map->warped[high] - map->warped[low]);
+    return map->raw[low] + share * (map->raw[high] - map->raw[low]);
+}
+
 double response_variance(const struct response_map *map, double value, double variance)
 {
     double slope = (value < map->median ? map->slope : 1) / map->deviation;

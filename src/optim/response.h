@@ -26,6 +26,8 @@ void response_fit(const double *value, size_t count, bool half_rank, double *wor
                   double *modelled);
 /* Any value, interpolated between the fitted ones; beyond them it goes on with slope 1 above and stays below. */
 double response_apply(const struct response_map *map, double value);
+/* The way back. Below the worst fitted value, where response_apply() stays, it goes on with the mean slope. */
+double response_restore(const struct response_map *map, double modelled);
 /* What a variance at `value` becomes. */
 double response_variance(const struct response_map *map, double value, double variance);
 

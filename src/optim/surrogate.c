@@ -5,15 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "optim/acquisition.h"
-#include "optim/features.h"
-#include "optim/gp.h"
-#include "optim/response.h"
 #include "optim/pareto.h"
 #include "optim/streams.h"
+#include "optim/surrogate_parts.h"
 
 enum {
-    BATCH = 256,       /* candidates scored at once: their whitened columns stay in the second cache */
     REFIT_EVERY = 5,   /* results between fits; more often brings nothing (DESIGN.md) */
     WARM_STEPS = 6,    /* L-BFGS iterations of a warm fit */
     FULL_STEPS = 40,   /* ... of each start of a full one */
@@ -23,36 +19,9 @@ enum {
 };
 static const double reference_margin = 0.1; /* of the observed range, beyond the worst */
 
-struct surrogate {
-    const struct optim_problem *problem;
-    uint64_t seed;
-    size_t needed; /* results before there is a model */
-    struct features features;
-    struct gp *gp[OPTIM_MAX_OBJECTIVES]; /* NULL where exact */
-    double *theta[OPTIM_MAX_OBJECTIVES]; /* the last fitted hyper-parameters */
-    size_t results, full_results;        /* finished trials at the last fit, at the last full fit; 0: never */
-    struct boxes *boxes;
-
-    /* per suggestion: usable finished trials first, then those that run */
-    size_t *trial, *front;
-    size_t observed, total, front_count, capacity;
-    double *x;                                /* [features][capacity] */
-    double *value;                            /* [capacity][objectives] as believed, in the model's units */
-    double *column, *modelled, *known, *work; /* [capacity], work twice that */
-    double offset[OPTIM_MAX_OBJECTIVES], scale[OPTIM_MAX_OBJECTIVES]; /* of exact objectives */
-
-    double *batch_x, *whitened; /* [features][BATCH], [total][BATCH] */
-    size_t whitened_capacity;
-};
-
 static size_t parameters(const struct surrogate *surrogate)
 {
     return surrogate->features.count + 4;
-}
-
-static double sign_of(const struct optim_problem *problem, size_t j)
-{
-    return problem->objective[j].maximize ? 1 : -1;
 }
 
 nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, int64_t initial, struct surrogate **out)
@@ -68,7 +37,7 @@ nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, i
     struct kernel kernel = {KERNEL_RBF, count, surrogate->features.category, true};
     struct gp_model model = gp_model_default(kernel);
     model.fit_scale = true;
-    surrogate->batch_x = mem_array(count, BATCH * sizeof *surrogate->batch_x);
+    surrogate->batch_x = mem_array(count, SURROGATE_BATCH * sizeof *surrogate->batch_x);
     if (!surrogate->batch_x)
         goto err_destroy;
     for (size_t j = 0; j < problem->objectives; j++) {
@@ -93,6 +62,7 @@ void surrogate_destroy(struct surrogate *surrogate)
     for (size_t j = 0; j < OPTIM_MAX_OBJECTIVES; j++) {
         gp_destroy(surrogate->gp[j]);
         free(surrogate->theta[j]);
+        free(surrogate->map_work[j]);
     }
     boxes_destroy(surrogate->boxes);
     features_clear(&surrogate->features);
@@ -103,7 +73,6 @@ void surrogate_destroy(struct surrogate *surrogate)
     free(surrogate->column);
     free(surrogate->modelled);
     free(surrogate->known);
-    free(surrogate->work);
     free(surrogate->batch_x);
     free(surrogate->whitened);
     free(surrogate);
@@ -119,10 +88,13 @@ static nr_status reserve(struct surrogate *surrogate, size_t count)
     struct {
         void *slot;
         size_t size;
-    } arrays[] = {{&surrogate->trial, sizeof(size_t)},        {&surrogate->front, sizeof(size_t)},
-                  {&surrogate->x, features * sizeof(double)}, {&surrogate->value, objectives * sizeof(double)},
-                  {&surrogate->column, sizeof(double)},       {&surrogate->modelled, sizeof(double)},
-                  {&surrogate->known, sizeof(double)},        {&surrogate->work, 2 * sizeof(double)}};
+    } arrays[] = {{&surrogate->trial, sizeof(size_t)},           {&surrogate->front, sizeof(size_t)},
+                  {&surrogate->x, features * sizeof(double)},    {&surrogate->value, objectives * sizeof(double)},
+                  {&surrogate->column, sizeof(double)},          {&surrogate->modelled, sizeof(double)},
+                  {&surrogate->known, sizeof(double)},           {&surrogate->map_work[0], 2 * sizeof(double)},
+                  {&surrogate->map_work[1], 2 * sizeof(double)}, {&surrogate->map_work[2], 2 * sizeof(double)},
+                  {&surrogate->map_work[3], 2 * sizeof(double)}};
+    _Static_assert(OPTIM_MAX_OBJECTIVES == 4, "one work array per objective");
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         void *fresh = mem_array(capacity, arrays[i].size), *old;
         if (!fresh)
@@ -203,7 +175,7 @@ static void believe_exact(struct surrogate *surrogate, const struct history *his
                           double *threshold)
 {
     size_t objectives = surrogate->problem->objectives;
-    double sign = sign_of(surrogate->problem, j), low = INFINITY, high = -INFINITY;
+    double sign = surrogate_sign(surrogate->problem, j), low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < surrogate->observed; i++) {
         double value = sign * history->trial[surrogate->trial[i]].admission.exact[j];
         low = fmin(low, value);
@@ -224,21 +196,22 @@ static nr_status believe_modelled(struct surrogate *surrogate, const struct hist
 {
     const struct optim_objective *objective = &surrogate->problem->objective[j];
     size_t observed = surrogate->observed, objectives = surrogate->problem->objectives;
-    double sign = sign_of(surrogate->problem, j), low = INFINITY, high = -INFINITY;
-    struct response_map map;
+    double sign = surrogate_sign(surrogate->problem, j), low = INFINITY, high = -INFINITY;
+    struct response_map *map = &surrogate->map[j];
     for (size_t i = 0; i < observed; i++)
         surrogate->column[i] = sign * history->trial[surrogate->trial[i]].result.value[j];
-    response_fit(surrogate->column, observed, objective->transform == TRANSFORM_HALF_RANK, surrogate->work, &map, surrogate->modelled);
+    response_fit(surrogate->column, observed, objective->transform == TRANSFORM_HALF_RANK, surrogate->map_work[j], map,
+                 surrogate->modelled);
     for (size_t i = 0; i < observed; i++) {
         double variance = history->trial[surrogate->trial[i]].result.variance[j];
         surrogate->known[i] =
-            variance > 0 && isfinite(variance) ? response_variance(&map, surrogate->column[i], variance) : 0;
+            variance > 0 && isfinite(variance) ? response_variance(map, surrogate->column[i], variance) : 0;
         low = fmin(low, surrogate->modelled[i]);
         high = fmax(high, surrogate->modelled[i]);
     }
     *reference = low - reference_margin * (high > low ? high - low : 1);
-    *threshold = isnan(objective->threshold) ? NAN : response_apply(&map, sign * objective->threshold);
-    *constant = map.constant;
+    *threshold = isnan(objective->threshold) ? NAN : response_apply(map, sign * objective->threshold);
+    *constant = map->constant;
     struct kernel_points x = {surrogate->x, surrogate->total, surrogate->capacity};
     nr_status status = gp_set_data(surrogate->gp[j], x, observed, surrogate->modelled, surrogate->known);
     if (status == NR_OK)
@@ -263,7 +236,7 @@ static bool thresholds_met(const struct surrogate *surrogate, const struct histo
         for (size_t j = 0; j < problem->objectives; j++) {
             double value = problem->objective[j].exact ? trial->admission.exact[j] : trial->result.value[j];
             double threshold = problem->objective[j].threshold;
-            met &= isnan(threshold) || sign_of(problem, j) * value > sign_of(problem, j) * threshold;
+            met &= isnan(threshold) || surrogate_sign(problem, j) * value > surrogate_sign(problem, j) * threshold;
         }
         if (met)
             return true;
@@ -318,10 +291,9 @@ static nr_status believe(struct surrogate *surrogate, const struct history *hist
     return make_boxes(surrogate, reference);
 }
 
-nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
-                        struct text *note)
+/* Whether there is anything to model; then the trials are gathered. */
+static nr_status prepare(struct surrogate *surrogate, const struct history *history, struct text *note)
 {
-    *refitted = false;
     if (surrogate->features.count > KERNEL_MAX_FEATURES || surrogate->features.count == 0) {
         text_format(note, "no model for %zu dimensions", surrogate->features.count);
         return NR_NO_RESULT;
@@ -333,6 +305,16 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
         text_format(note, "%zu results, a model needs %zu", surrogate->observed, surrogate->needed);
         return NR_NO_RESULT;
     }
+    return NR_OK;
+}
+
+nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
+                        struct text *note)
+{
+    *refitted = false;
+    nr_status status = prepare(surrogate, history, note);
+    if (status != NR_OK)
+        return status;
     enum fit fit = fit_due(surrogate);
     status = believe(surrogate, history, fit, suggestion, note);
     if (fit != FIT_NONE) { /* whatever came of it: the hyper-parameters have moved */
@@ -344,16 +326,22 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
     return status;
 }
 
+nr_status surrogate_look(struct surrogate *surrogate, const struct history *history, struct text *note)
+{
+    nr_status status = prepare(surrogate, history, note);
+    return status == NR_OK ? believe(surrogate, history, surrogate->results ? FIT_NONE : FIT_FULL, 0, note) : status;
+}
+
 /* ---- scores ---- */
 
 static void score_batch(struct surrogate *surrogate, const double *points, const struct optim_admission *admission,
                         size_t count, struct score *score)
 {
     const struct optim_problem *problem = surrogate->problem;
-    double mean[OPTIM_MAX_OBJECTIVES][BATCH], variance[OPTIM_MAX_OBJECTIVES][BATCH];
+    double mean[OPTIM_MAX_OBJECTIVES][SURROGATE_BATCH], variance[OPTIM_MAX_OBJECTIVES][SURROGATE_BATCH];
     for (size_t i = 0; i < count; i++)
-        features_of(&surrogate->features, points + i * problem->space->count, surrogate->batch_x + i, BATCH);
-    struct kernel_points x = {surrogate->batch_x, count, BATCH};
+        features_of(&surrogate->features, points + i * problem->space->count, surrogate->batch_x + i, SURROGATE_BATCH);
+    struct kernel_points x = {surrogate->batch_x, count, SURROGATE_BATCH};
     for (size_t j = 0; j < problem->objectives; j++)
         if (!problem->objective[j].exact)
             gp_posterior(surrogate->gp[j], x, surrogate->whitened, mean[j], variance[j]);
@@ -362,7 +350,7 @@ static void score_batch(struct surrogate *surrogate, const double *points, const
         score[i].optimism = 0;
         for (size_t j = 0; j < problem->objectives; j++) {
             if (problem->objective[j].exact) {
-                double value = sign_of(problem, j) * admission[i].exact[j];
+                double value = surrogate_sign(problem, j) * admission[i].exact[j];
                 mu[j] = (value - surrogate->offset[j]) * surrogate->scale[j];
                 sigma[j] = 0;
             } else {
@@ -378,13 +366,13 @@ static void score_batch(struct surrogate *surrogate, const double *points, const
 nr_status surrogate_score(struct surrogate *surrogate, const double *points, const struct optim_admission *admission,
                           size_t count, struct score *score)
 {
-    nr_status status =
-        mem_grow(&surrogate->whitened, &surrogate->whitened_capacity, surrogate->total * BATCH, sizeof(double));
+    nr_status status = mem_grow(&surrogate->whitened, &surrogate->whitened_capacity, surrogate->total * SURROGATE_BATCH,
+                                sizeof(double));
     if (status != NR_OK)
         return status;
-    for (size_t i = 0; i < count; i += BATCH)
+    for (size_t i = 0; i < count; i += SURROGATE_BATCH)
         score_batch(surrogate, points + i * surrogate->problem->space->count, admission + i,
-                    count - i < BATCH ? count - i : BATCH, score + i);
+                    count - i < SURROGATE_BATCH ? count - i : SURROGATE_BATCH, score + i);
     return NR_OK;
 }
 

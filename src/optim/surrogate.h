@@ -19,6 +19,10 @@ void surrogate_destroy(struct surrogate *surrogate);
 nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
                         struct text *note) NR_MUST_CHECK;
 
+/* The same with the hyper-parameters left as they are; they are fitted only where none ever were. For those who look at
+ * what a search believes: the model as its last fit has it, with all results. */
+nr_status surrogate_look(struct surrogate *surrogate, const struct history *history, struct text *note) NR_MUST_CHECK;
+
 struct score {
     double log_value; /* log EI or log EHVI; -inf: no improvement possible */
     double optimism;  /* decides where that is equal: sum of means plus deviations */
@@ -40,5 +44,26 @@ size_t surrogate_front(const struct surrogate *surrogate, size_t position);
 void surrogate_append_state(const struct surrogate *surrogate, struct text *text);
 /* One "key=value" of it; false when it is none. */
 bool surrogate_restore_entry(struct surrogate *surrogate, const char *entry);
+
+/* ---- what is believed, for reports (surrogate_read.c); after surrogate_fit() or surrogate_look() ---- */
+
+/* Results that the model holds, and which trial (index into the history) each is. */
+size_t surrogate_rows(const struct surrogate *surrogate);
+size_t surrogate_row_trial(const struct surrogate *surrogate, size_t row);
+bool surrogate_models(const struct surrogate *surrogate, size_t outcome);
+
+/* All below are of a modelled outcome and on the model's scale: maximised, warped, standardised. */
+
+/* Per row: the outcome as modelled, and its mean and variance (with noise) given all other rows, at the
+ * hyper-parameters that all rows gave. */
+nr_status surrogate_leave_one_out(struct surrogate *surrogate, size_t outcome, double *observed, double *mean,
+                                  double *variance) NR_MUST_CHECK;
+/* Mean and variance (without noise) at `count` canonical points. */
+nr_status surrogate_predict(struct surrogate *surrogate, size_t outcome, const double *points, size_t count,
+                            double *mean, double *variance) NR_MUST_CHECK;
+/* Back to the outcome's own sense and unit; monotone, so that quantiles and the ends of intervals map as they are. */
+double surrogate_to_unit(const struct surrogate *surrogate, size_t outcome, double modelled);
+double surrogate_noise(const struct surrogate *surrogate, size_t outcome); /* fitted variance, beside what is known */
+bool surrogate_half_rank(const struct surrogate *surrogate, size_t outcome);
 
 #endif

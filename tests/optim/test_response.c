@@ -92,6 +92,29 @@ static void variances(void **state)
     assert_near(response_variance(&map, 4, 0.01), expected, 1e-14, 0);
 }
 
+/* There and back is the same number within rounding, and beyond the worst value the way back goes on falling. */
+static void way_back(void **state)
+{
+    (void)state;
+    const double value[7] = {0.1, 0.9, 0.93, 0.5, 0.93, 0.95, 0.91};
+    double work[14], modelled[7];
+    struct response_map map;
+    for (int half_rank = 0; half_rank < 2; half_rank++) {
+        response_fit(value, 7, half_rank, work, &map, modelled);
+        for (double x = 0.1; x < 1.2; x += 0.001)
+            assert_near(response_restore(&map, response_apply(&map, x)), x, 1e-12, 0);
+        double worst = response_apply(&map, 0.1), previous = 0.1;
+        assert_near(response_restore(&map, worst), 0.1, 1e-12, 0);
+        for (double z = worst - 0.01; z > worst - 3; z -= 0.01) {
+            double x = response_restore(&map, z);
+            assert_true(x < previous);
+            previous = x;
+        }
+    }
+    response_fit(value, 1, true, work, &map, modelled);
+    assert_near(response_restore(&map, 0), 0.1, 1e-15, 0);
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
@@ -100,6 +123,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(standardised_and_monotone),
         cmocka_unit_test(constants_and_single_values),
         cmocka_unit_test(variances),
+        cmocka_unit_test(way_back),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
