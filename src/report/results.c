@@ -10,6 +10,7 @@
 static void record_clear(struct record *record)
 {
     free(record->cause);
+    free(record->owner);
     free(record->point_text);
     free(record->identity);
     free(record->summary);
@@ -40,6 +41,7 @@ nr_status results_add(struct results *results, const struct store_trial *trial, 
     struct record record = {.trial = trial->trial,
                             .status = trial->status,
                             .cause = copy(trial->cause, &complete),
+                            .owner = copy(trial->owner, &complete),
                             .point_text = copy(trial->point, &complete),
                             .identity = copy(trial->identity, &complete),
                             .summary = copy(trial->summary, &complete),
@@ -75,11 +77,54 @@ static nr_status load_trial(void *context, const struct store_trial *trial)
     return results_add(loading->results, trial, loading->log);
 }
 
+/* What changes about a trial after its suggestion. */
+static nr_status renew_trial(void *context, const struct store_trial *trial)
+{
+    struct loading *loading = context;
+    struct record *record = &loading->results->record[trial->trial - 1];
+    char *cause = mem_copy_string(trial->cause), *owner = mem_copy_string(trial->owner);
+    if (!cause || !owner) {
+        free(cause);
+        free(owner);
+        return log_no_memory(loading->log, "reading trials");
+    }
+    free(record->cause);
+    free(record->owner);
+    record->cause = cause;
+    record->owner = owner;
+    record->status = trial->status;
+    record->attempt = trial->attempt;
+    record->epochs = trial->epochs;
+    record->seconds = trial->seconds;
+    record->started = trial->started;
+    record->ended = trial->ended;
+    memcpy(record->value, trial->value, sizeof record->value);
+    return NR_OK;
+}
+
+nr_status results_follow(struct results *results, struct store *store, struct log *log)
+{
+    struct loading loading = {results, log};
+    int64_t version;
+    nr_status status = store_version(store, &version);
+    if (status != NR_OK || version == results->version)
+        return status;
+    for (size_t i = 0; i < results->count && status == NR_OK; i++) {
+        const struct record *record = &results->record[i];
+        if (record->status == TRIAL_QUEUED || record->status == TRIAL_RUNNING)
+            status = store_trials_between(store, record->trial, record->trial, renew_trial, &loading);
+    }
+    if (status == NR_OK)
+        status = store_trials_between(store, (int64_t)results->count + 1, INT64_MAX, load_trial, &loading);
+    if (status == NR_OK)
+        results->version = version;
+    return status;
+}
+
 nr_status results_load(struct store *store, const struct study *study, struct log *log, struct results *out)
 {
-    struct results results = {.study = study};
-    struct loading loading = {&results, log};
-    nr_status status = store_trials(store, load_trial, &loading);
+    struct results results = {.study = study, .version = -1};
+    nr_status status = results_follow(&results, store, log);
     if (status != NR_OK) {
         results_clear(&results);
         return status;

@@ -14,9 +14,9 @@
 struct record {
     int64_t trial; /* 1, 2, ...; record[i].trial == i + 1 */
     enum trial_status status;
-    char *cause, *point_text, *identity, *summary, *method, *fit, *note; /* never NULL */
-    double *point;                                                       /* [space.count] */
-    double value[STORE_MAX_VALUES];                                      /* by objective; NaN unknown */
+    char *cause, *owner, *point_text, *identity, *summary, *method, *fit, *note; /* never NULL */
+    double *point;                                                               /* [space.count] */
+    double value[STORE_MAX_VALUES];                                              /* by outcome; NaN unknown */
     int64_t attempt, epochs;
     double seconds, started, ended;
     double accuracy; /* of the last epoch that the driver heard of, NaN before; not loaded */
@@ -26,11 +26,15 @@ struct results {
     const struct study *study; /* not owned */
     struct record *record;
     size_t count, capacity;
+    int64_t version; /* of the store when it was last followed */
 };
 
 /* Everything the store knows. */
 nr_status results_load(struct store *store, const struct study *study, struct log *log,
                        struct results *out) NR_MUST_CHECK;
+/* Brings loaded results up to date with what others have recorded since: new trials, and what became of those that had
+ * not ended. */
+nr_status results_follow(struct results *results, struct store *store, struct log *log) NR_MUST_CHECK;
 /* Adds a trial (copies it); its number must be the next. */
 nr_status results_add(struct results *results, const struct store_trial *trial, struct log *log) NR_MUST_CHECK;
 void results_clear(struct results *results);

@@ -137,6 +137,23 @@ nr_status database_start_writing(struct database *database)
     return database_execute(database, sql, "preparing to write");
 }
 
+nr_status database_synchronous(struct database *database, bool wait)
+{
+    return database_execute(database, wait ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                            "choosing when to wait for the disk");
+}
+
+/* The WAL holds every commit since the last checkpoint, which has synchronised the ones before. Without a WAL SQLite
+ * waits for the disk at every commit. */
+nr_status database_sync(struct database *database)
+{
+    sqlite3_file *wal = NULL;
+    int code = sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (code == SQLITE_OK && wal && wal->pMethods)
+        code = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    return code == SQLITE_OK ? NR_OK : report(database, code, "writing to the disk");
+}
+
 static bool changed(const struct stat *a, const struct stat *b)
 {
     return a->st_ino != b->st_ino || a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||

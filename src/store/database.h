@@ -56,6 +56,10 @@ static inline struct cell cell_string(const char *value) /* NULL becomes '' */
  * NR_NOT_FOUND when a reader finds no file; NR_INVALID when the file is no database or may not be written. */
 nr_status database_open(const char *path, bool read_only, struct log *log, struct database *out) NR_MUST_CHECK;
 nr_status database_start_writing(struct database *database) NR_MUST_CHECK;
+/* Whether a commit waits until it is on disk (as it does at the start), or only until every process sees it. */
+nr_status database_synchronous(struct database *database, bool wait) NR_MUST_CHECK;
+/* Waits for commits that did not. */
+nr_status database_sync(struct database *database) NR_MUST_CHECK;
 /* Before a reader reads: opens an immutable file anew when somebody has changed it or begun to write. Statements
  * prepared before are lost then: *reopened says so. */
 nr_status database_refresh(struct database *database, bool *reopened) NR_MUST_CHECK;

@@ -29,7 +29,7 @@ static const char version_1[] =
     "    end_time      REAL,\n"
     "    elapsed       REAL NOT NULL  -- seconds of wall time, all runs\n"
     ") STRICT;\n"
-    "CREATE TABLE objectives (       -- names of the values below\n"
+    "CREATE TABLE objectives (       -- names of the values below: objectives, then constraints on outcomes\n"
     "    study         INTEGER NOT NULL REFERENCES studies,\n"
     "    objective     INTEGER NOT NULL, -- 0, 1, ... in the order of the configuration\n"
     "    name          TEXT NOT NULL,\n"

@@ -158,7 +158,16 @@ nr_status store_step(struct store *store, enum statement which, const struct cel
 
 nr_status store_change(struct store *store, const char *doing)
 {
-    return database_execute(&store->database, "BEGIN IMMEDIATE", doing);
+    return store->held ? NR_OK : database_execute(&store->database, "BEGIN IMMEDIATE", doing);
+}
+
+static nr_status end_transaction(struct store *store, nr_status status, const char *doing)
+{
+    if (status == NR_OK)
+        status = database_execute(&store->database, "COMMIT", doing);
+    if (status != NR_OK && !sqlite3_get_autocommit(store->database.connection))
+        sqlite3_exec(store->database.connection, "ROLLBACK", NULL, NULL, NULL);
+    return status;
 }
 
 nr_status store_changed(struct store *store, nr_status status, const char *doing)
@@ -167,11 +176,31 @@ nr_status store_changed(struct store *store, nr_status status, const char *doing
         status = store_step(store, STATEMENT_CHANGED,
                             CELLS(cell_whole(ONLY_STUDY), cell_real(store->spent + clock_monotonic() - store->since)),
                             doing, NULL);
-    if (status == NR_OK)
-        status = database_execute(&store->database, "COMMIT", doing);
-    if (status != NR_OK && !sqlite3_get_autocommit(store->database.connection))
-        sqlite3_exec(store->database.connection, "ROLLBACK", NULL, NULL, NULL);
+    return store->held ? status : end_transaction(store, status, doing);
+}
+
+nr_status store_hold(struct store *store)
+{
+    nr_status status = store_change(store, "waiting for others to write");
+    store->held = status == NR_OK;
     return status;
+}
+
+nr_status store_release(struct store *store, nr_status status)
+{
+    store->held = false;
+    return end_transaction(store, status, "recording");
+}
+
+nr_status store_write_behind(struct store *store)
+{
+    store->behind = true;
+    return database_synchronous(&store->database, false);
+}
+
+nr_status store_sync(struct store *store)
+{
+    return store->behind ? database_sync(&store->database) : NR_OK;
 }
 
 /* One step of a statement that is used once. */
@@ -363,15 +392,26 @@ const char *store_end(struct store *store)
     return store->end ? store->end : "";
 }
 
-nr_status store_version(struct store *store, int64_t *out)
+/* The whole number that a statement about the study gives. */
+static nr_status read_whole(struct store *store, enum statement which, const char *doing, int64_t *out)
 {
     bool row;
     nr_status status = store_ready(store);
     if (status == NR_OK)
-        status = store_step(store, STATEMENT_VERSION, CELLS(cell_whole(store->study)), "reading the version", &row);
+        status = store_step(store, which, CELLS(cell_whole(store->study)), doing, &row);
     if (status != NR_OK)
         return status;
-    *out = column_whole(store->statement[STATEMENT_VERSION], 0);
-    sqlite3_reset(store->statement[STATEMENT_VERSION]);
+    *out = column_whole(store->statement[which], 0);
+    sqlite3_reset(store->statement[which]);
     return NR_OK;
+}
+
+nr_status store_version(struct store *store, int64_t *out)
+{
+    return read_whole(store, STATEMENT_VERSION, "reading the version", out);
+}
+
+nr_status store_newest_event(struct store *store, int64_t *out)
+{
+    return read_whole(store, STATEMENT_NEWEST, "reading the events", out);
 }

@@ -21,13 +21,14 @@ struct store;
 
 /* What is fixed for a study when it begins. */
 struct store_study {
-    const char *objective[STORE_MAX_VALUES]; /* names in the study's order, NULL after the last; at least one */
+    const char *objective[STORE_MAX_VALUES]; /* names of the values in the study's order, objectives before outcome
+                                              * constraints, NULL after the last; at least one */
     const char *name;
     const char *identity;      /* study_identity(): compared when the study goes on */
     const char *configuration; /* in force: overrides applied, paths absolute; readers build the study from it */
     const char *version;       /* of the program */
-    const char *device;        /* the backend's description of it */
-    const char *data_name, *data_digest;
+    const char *device;        /* the backend's description of it; "" while none has trained */
+    const char *data_name, *data_digest; /* "" where nothing is trained */
     int64_t seed;
 };
 
@@ -44,11 +45,11 @@ struct store_trial {
     const char *identity;            /* of network and recipe */
     const char *summary;             /* the network in one line */
     const char *method, *fit, *note; /* of the suggestion */
+    const char *owner;               /* who runs it or ran it last, "" before */
     int64_t attempt;                 /* 1, 2, ...: starts after a lost worker count, resumes do not */
     int64_t epochs;                  /* finished */
-    double
-        value[STORE_MAX_VALUES]; /* by objective in the study's order; NaN unknown (exact ones known from the start) */
-    double seconds;              /* of training, all epochs */
+    double value[STORE_MAX_VALUES]; /* by outcome in the study's order; NaN unknown (exact ones known from the start) */
+    double seconds;                 /* of training, all epochs; NaN: unknown (told without) */
     double suggested, started, ended; /* seconds since 1970, NaN when not */
 };
 
@@ -83,6 +84,17 @@ int64_t store_holder(struct store *store);
 /* The same of a database that is not open, or none at all: before it is moved out of the way. */
 int64_t store_holder_of(const char *path);
 
+/* From now on a call that writes does not wait for the disk: what it recorded survives the death of every process at
+ * once, and the loss of power after store_sync() or store_close(). For programs that tell thousands of results. */
+nr_status store_write_behind(struct store *store) NR_MUST_CHECK;
+nr_status store_sync(struct store *store) NR_MUST_CHECK;
+
+/* Several calls as one: from store_hold() to store_release() nobody else writes, and all of it is recorded or, where
+ * `status` is not NR_OK, nothing. store_hold() waits up to 10 s for others that write; store_release() returns
+ * `status`, or why the record failed. */
+nr_status store_hold(struct store *store) NR_MUST_CHECK;
+nr_status store_release(struct store *store, nr_status status) NR_MUST_CHECK;
+
 /* All in one transaction each, on disk before they return, except store_record_epoch(): it survives the death of every
  * process, but a power loss may take epochs since the last other call.
  * NR_NOT_FOUND: no such trial; NR_INVALID: not in its state. */
@@ -94,7 +106,8 @@ nr_status store_start(struct store *store, int64_t trial, int64_t attempt, const
 /* Of a running trial; replaces the same epoch of the trial. */
 nr_status store_record_epoch(struct store *store, const struct store_epoch *epoch) NR_MUST_CHECK;
 /* running or queued -> done, stopped or failed; event. Refused (NR_INVALID) when the trial has ended already. `value`:
- * one per objective of the study (those known at the suggestion may be NaN), NULL when nothing new is known. */
+ * one per outcome of the study (those known at the suggestion may be NaN), NULL when nothing new is known; `seconds`
+ * may be NaN. */
 nr_status store_finish(struct store *store, int64_t trial, enum trial_status status, const char *cause,
                        const double *value, double seconds) NR_MUST_CHECK;
 /* running (or queued) -> queued, for another attempt or after an interrupt. Epochs stay. */
@@ -117,9 +130,14 @@ struct store_event {
 };
 typedef nr_status store_on_event(void *context, const struct store_event *event, const struct store_trial *trial);
 nr_status store_events(struct store *store, int64_t after, store_on_event *on_event, void *context) NR_MUST_CHECK;
+/* Number of the newest event, 0 when there is none. */
+nr_status store_newest_event(struct store *store, int64_t *out) NR_MUST_CHECK;
 
 typedef nr_status store_on_trial(void *context, const struct store_trial *trial);
 nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context) NR_MUST_CHECK; /* by number */
+/* Those of numbers first..last only. */
+nr_status store_trials_between(struct store *store, int64_t first, int64_t last, store_on_trial *on_trial,
+                               void *context) NR_MUST_CHECK;
 typedef nr_status store_on_epoch(void *context, const struct store_epoch *epoch);
 nr_status store_epochs(struct store *store, int64_t trial, store_on_epoch *on_epoch, void *context) NR_MUST_CHECK;
 

@@ -30,7 +30,8 @@
     X(STATEMENT_END, "SELECT end_reason FROM study_state WHERE study = ?1")                                            \
     X(STATEMENT_ELAPSED, "SELECT elapsed FROM study_state WHERE study = ?1")                                           \
     X(STATEMENT_SET_CONFIGURATION, "UPDATE studies SET configuration = ?2 WHERE study = ?1")                           \
-    X(STATEMENT_VERSION, "SELECT changes FROM study_state WHERE study = ?1")
+    X(STATEMENT_VERSION, "SELECT changes FROM study_state WHERE study = ?1")                                           \
+    X(STATEMENT_NEWEST, "SELECT coalesce(max(number), 0) FROM events WHERE study = ?1")
 
 enum statement {
 #define X(name, sql) name,
@@ -46,6 +47,8 @@ struct store {
     size_t objectives; /* of the study */
     sqlite3_stmt *statement[STATEMENTS];
     int lock;            /* descriptor, -1 when not held */
+    bool held;           /* between store_hold() and store_release() */
+    bool behind;         /* store_write_behind() */
     double spent, since; /* of a run: wall time of the study at `since` on the monotonic clock; NaN for others */
     char *string[7 + STORE_MAX_VALUES]; /* handed out by store_study() */
     char *end;                          /* ... by store_end() */
@@ -60,7 +63,8 @@ nr_status store_step(struct store *store, enum statement which, const struct cel
                      const char *doing, bool *row) NR_MUST_CHECK;
 
 /* A transaction: store_change(), writes, store_changed(status), which commits when `status` is NR_OK and takes
- * everything back otherwise; it returns `status`, or why the commit failed. */
+ * everything back otherwise; it returns `status`, or why the commit failed. While the store is held, both leave the
+ * transaction to store_release(). */
 nr_status store_change(struct store *store, const char *doing) NR_MUST_CHECK;
 nr_status store_changed(struct store *store, nr_status status, const char *doing) NR_MUST_CHECK;
 

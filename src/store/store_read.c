@@ -5,13 +5,14 @@
 
 #include "store/store_internal.h"
 
-/* Columns of a trial, read by fill_trial(). A trial's seconds while it runs are those of its epochs. */
+/* Columns of a trial, read by fill_trial(). A trial's seconds until it has ended are those of its epochs. */
 #define TRIAL_COLUMNS                                                                                                  \
     "t.trial, t.state, t.cause, t.point, t.identity, t.network, t.method, t.fit, t.note, t.attempt, "                  \
     "(SELECT count(*) FROM epochs e WHERE e.study = t.study AND e.trial = t.trial), "                                  \
-    "coalesce(t.seconds, (SELECT total(e.seconds) FROM epochs e WHERE e.study = t.study AND e.trial = t.trial)), "     \
-    "t.suggested, t.started, t.ended"
-enum { TRIAL_COLUMN_COUNT = 15 };
+    "CASE WHEN t.ended IS NOT NULL THEN t.seconds ELSE "                                                               \
+    "(SELECT total(e.seconds) FROM epochs e WHERE e.study = t.study AND e.trial = t.trial) END, "                      \
+    "t.suggested, t.started, t.ended, t.owner"
+enum { TRIAL_COLUMN_COUNT = 16 };
 
 /* Values are appended with events, so that the newest of each objective counts; ?3 is the newest event looked at. */
 static const char values_sql[] =
@@ -45,6 +46,7 @@ static void fill_trial(sqlite3_stmt *row, struct store_trial *trial)
         .suggested = column_real(row, 12),
         .started = column_real(row, 13),
         .ended = column_real(row, 14),
+        .owner = column_string(row, 15),
     };
     for (size_t i = 0; i < STORE_MAX_VALUES; i++)
         trial->value[i] = NAN;
@@ -80,8 +82,8 @@ static void reading_end(struct reading *reading)
     sqlite3_finalize(reading->values);
 }
 
-/* ?1 is the study, ?2 the argument. */
-static nr_status reading_start(struct store *store, const char *sql, int64_t argument, const char *doing,
+/* ?1 is the study, ?2 and ?3 the arguments. */
+static nr_status reading_start(struct store *store, const char *sql, int64_t first, int64_t second, const char *doing,
                                struct reading *out)
 {
     *out = (struct reading){0};
@@ -91,21 +93,23 @@ static nr_status reading_start(struct store *store, const char *sql, int64_t arg
     if (status == NR_OK)
         status = database_prepare(&store->database, values_sql, &out->values);
     if (status == NR_OK)
-        status = database_step(&store->database, out->rows, CELLS(cell_whole(store->study), cell_whole(argument)),
-                               doing, &out->row);
+        status =
+            database_step(&store->database, out->rows,
+                          CELLS(cell_whole(store->study), cell_whole(first), cell_whole(second)), doing, &out->row);
     if (status != NR_OK)
         reading_end(out);
     return status;
 }
 
-nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context)
+nr_status store_trials_between(struct store *store, int64_t first, int64_t last, store_on_trial *on_trial,
+                               void *context)
 {
     static const char doing[] = "reading the trials";
     static const char sql[] =
-        "SELECT " TRIAL_COLUMNS " FROM trials t WHERE t.study = ?1 AND t.trial <= ?2 ORDER BY t.trial";
+        "SELECT " TRIAL_COLUMNS " FROM trials t WHERE t.study = ?1 AND t.trial BETWEEN ?2 AND ?3 ORDER BY t.trial";
     struct reading reading;
     struct store_trial trial;
-    nr_status status = reading_start(store, sql, INT64_MAX, doing, &reading);
+    nr_status status = reading_start(store, sql, first, last, doing, &reading);
     if (status != NR_OK)
         return status;
     while (status == NR_OK && reading.row) {
@@ -120,11 +124,16 @@ nr_status store_trials(struct store *store, store_on_trial *on_trial, void *cont
     return status;
 }
 
+nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context)
+{
+    return store_trials_between(store, 1, INT64_MAX, on_trial, context);
+}
+
 /* As the trial was when it was suggested; what was fixed then stays. */
 static void back_to_suggestion(struct store_trial *trial)
 {
     trial->status = TRIAL_QUEUED;
-    trial->cause = "";
+    trial->cause = trial->owner = "";
     trial->attempt = 1;
     trial->epochs = 0;
     trial->seconds = 0;
@@ -136,10 +145,10 @@ nr_status store_events(struct store *store, int64_t after, store_on_event *on_ev
     static const char doing[] = "reading the events";
     static const char sql[] = "SELECT " TRIAL_COLUMNS ", v.number, v.kind, v.time FROM events v "
                               "JOIN trials t ON t.study = v.study AND t.trial = v.trial "
-                              "WHERE v.study = ?1 AND v.number > ?2 ORDER BY v.number";
+                              "WHERE v.study = ?1 AND v.number > ?2 AND v.number <= ?3 ORDER BY v.number";
     struct reading reading;
     struct store_trial trial;
-    nr_status status = reading_start(store, sql, after, doing, &reading);
+    nr_status status = reading_start(store, sql, after, INT64_MAX, doing, &reading);
     if (status != NR_OK)
         return status;
     while (status == NR_OK && reading.row) {
@@ -163,10 +172,11 @@ nr_status store_events(struct store *store, int64_t after, store_on_event *on_ev
 nr_status store_epochs(struct store *store, int64_t trial, store_on_epoch *on_epoch, void *context)
 {
     static const char doing[] = "reading the epochs";
-    static const char sql[] = "SELECT trial, attempt, epoch, train_loss, validation_loss, validation_accuracy, "
-                              "learning_rate, seconds FROM epochs WHERE study = ?1 AND trial = ?2 ORDER BY epoch";
+    static const char sql[] =
+        "SELECT trial, attempt, epoch, train_loss, validation_loss, validation_accuracy, "
+        "learning_rate, seconds FROM epochs WHERE study = ?1 AND trial BETWEEN ?2 AND ?3 ORDER BY epoch";
     struct reading reading;
-    nr_status status = reading_start(store, sql, trial, doing, &reading);
+    nr_status status = reading_start(store, sql, trial, trial, doing, &reading);
     if (status != NR_OK)
         return status;
     while (status == NR_OK && reading.row) {

@@ -126,11 +126,11 @@ nr_status store_record_epoch(struct store *store, const struct store_epoch *epoc
     static const char doing[] = "recording an epoch";
     nr_status status = store_ready(store);
     if (status == NR_OK)
-        status = database_execute(&store->database, "PRAGMA synchronous = NORMAL", doing);
+        status = database_synchronous(&store->database, false);
     if (status != NR_OK)
         return status;
     status = insert_epoch(store, epoch, doing);
-    nr_status restored = database_execute(&store->database, "PRAGMA synchronous = FULL", doing);
+    nr_status restored = database_synchronous(&store->database, !store->behind);
     return status != NR_OK ? status : restored;
 }
 
