@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "optim/kernel.h"
+#include "optim/kernel_pieces.h"
 
 /* The reference is libm's exp, itself within 1 unit in the last place: 2 units are 4.4e-16. */
 static void exponential(void **state)
@@ -133,6 +134,51 @@ static void mixed_kernel_by_hand(void **state)
     assert_near(out, kernel_variance(&kernel, theta), 1e-15, 0);
 }
 
+/* Every instruction set, bit by bit, at every length of a piece's end. */
+static void same_bits(void **state)
+{
+    (void)state;
+    enum { MANY = 77, MIXED = 4 };
+    static const bool category[MIXED] = {false, true, false, false};
+    static struct kernel_natural natural;
+    static struct kernel_sums first_sums, sums;
+    double x[MIXED * MANY], weight[MANY], first[MANY], out[MANY];
+    struct rng rng = rng_create(11, 0, RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < MIXED * MANY; i++)
+        x[i] = i / MANY == 1 ? rng_below(&rng, 3) : rng_unit(&rng);
+    for (size_t i = 0; i < MANY; i++)
+        weight[i] = rng_normal(&rng);
+    natural.scale = 1.3;
+    for (size_t j = 0; j < MIXED; j++) {
+        natural.inverse[j] = 0.5 + 2 * (double)j;
+        natural.unequal[j] = 0.3;
+    }
+    const struct kernel_pieces *baseline = kernel_pieces_at(0);
+    for (size_t set = 1; set < kernel_pieces_count(); set++) {
+        const struct kernel_pieces *pieces = kernel_pieces_at(set);
+        for (size_t variant = 0; pieces && variant < 4; variant++) {
+            struct kernel kernel = {variant & 1 ? KERNEL_RBF : KERNEL_MATERN52, MIXED, category, variant & 2};
+            struct kernel_points points = {x, MANY, MANY};
+            natural.share = kernel.additive ? 0.2 : 0;
+            for (size_t count = 0; count < MANY - 3; count++) {
+                struct kernel_piece piece = {&kernel, &natural, points, points, 3, count, 1};
+                memset(&first_sums, 0, sizeof first_sums);
+                memset(&sums, 0, sizeof sums);
+                for (size_t i = 0; i < MANY; i++)
+                    first[i] = out[i] = NAN;
+                baseline->entries(&piece, first);
+                pieces->entries(&piece, out);
+                baseline->gradient(&piece, weight, &first_sums);
+                pieces->gradient(&piece, weight, &sums);
+                assert_memory_equal(first, out, sizeof out);
+                assert_true(count == 0 || isfinite(out[count - 1]));
+                assert_true(isnan(out[count]));
+                assert_memory_equal(&first_sums, &sums, sizeof sums);
+            }
+        }
+    }
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
@@ -140,6 +186,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(golden_entries),
         cmocka_unit_test(gradient_against_differences),
         cmocka_unit_test(mixed_kernel_by_hand),
+        cmocka_unit_test(same_bits),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
