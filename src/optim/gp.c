@@ -234,15 +234,22 @@ nr_status gp_condition(struct gp *gp, const double *theta)
     return NR_OK;
 }
 
-/* Fills `work` with U'^-1 k(data, x), one column per point of x, and `mean` on the way. */
-static struct linear_matrix whiten(const struct gp *gp, struct kernel_points x, double *work, double *mean)
+/* Fills `work` with k(data, x), one column per point of x, and `mean` from it. */
+static struct linear_matrix cross(const struct gp *gp, struct kernel_points x, double *work, double *mean)
 {
     const struct kernel *kernel = &gp->model.kernel;
-    struct linear_matrix whitened = {work, x.count};
+    struct linear_matrix crossed = {work, x.count};
     kernel_cross(kernel, gp->theta, x, data_points(gp, gp->total), work, x.count);
     for (size_t k = 0; k < x.count; k++)
         mean[k] = gp->theta[kernel_parameters(kernel) + 1];
-    linear_add_weighted(whitened, 0, gp->observed, x.count, gp->alpha, mean);
+    linear_add_weighted(crossed, 0, gp->observed, x.count, gp->alpha, mean);
+    return crossed;
+}
+
+/* The same, and U'^-1 k(data, x) in the end. */
+static struct linear_matrix whiten(const struct gp *gp, struct kernel_points x, double *work, double *mean)
+{
+    struct linear_matrix whitened = cross(gp, x, work, mean);
     linear_solve(square(gp->factor, gp->total), gp->total, whitened, x.count);
     return whitened;
 }
@@ -255,6 +262,11 @@ void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, dou
     linear_add_squares(whitened, 0, gp->total, x.count, variance);
     for (size_t k = 0; k < x.count; k++)
         variance[k] = fmax(prior - variance[k], 1e-14 * prior); /* rounding can take it below 0 */
+}
+
+void gp_posterior_mean(const struct gp *gp, struct kernel_points x, double *work, double *mean)
+{
+    (void)cross(gp, x, work, mean);
 }
 
 void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint)

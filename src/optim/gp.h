@@ -64,7 +64,9 @@ size_t gp_points(const struct gp *gp);          /* observed and awaited */
 const double *gp_outcomes(const struct gp *gp); /* y as given, of the observed */
 /* Mean and variance of f (without noise) at x. `work` holds gp_points() * x.count doubles. */
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance);
-/* As before, and all covariances: joint[i + k * x.count]. */
+/* The mean alone, which costs O(n) a point where the variance costs O(n^2). */
+void gp_posterior_mean(const struct gp *gp, struct kernel_points x, double *work, double *mean);
+/* As gp_posterior(), and all covariances: joint[i + k * x.count]. */
 void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint);
 /* The posterior mean at the data's own points, awaited ones included. */
 void gp_fitted(const struct gp *gp, double *mean);

@@ -271,3 +271,24 @@ nr_status optimizer_fail(struct optimizer *optimizer, int64_t id)
         trial->state = TRIAL_FAILED;
     return status;
 }
+
+const struct optim_problem *optimizer_problem(const struct optimizer *optimizer)
+{
+    return &optimizer->problem;
+}
+
+const struct history *optimizer_history(const struct optimizer *optimizer)
+{
+    return &optimizer->history;
+}
+
+const struct optim_options *optimizer_options(const struct optimizer *optimizer)
+{
+    return &optimizer->options;
+}
+
+void optimizer_append_model(const struct optimizer *optimizer, struct text *text)
+{
+    if (optimizer->surrogate)
+        surrogate_append_state(optimizer->surrogate, text);
+}

@@ -108,4 +108,11 @@ nr_status optimizer_tell(struct optimizer *optimizer, int64_t trial, const struc
 /* A trial failed for good: no longer pending, never proposed again. */
 nr_status optimizer_fail(struct optimizer *optimizer, int64_t trial) NR_MUST_CHECK;
 
+/* For those who look (optim/diagnosis.h): what it knows, and the state of its model as text, empty for a method without
+ * one. */
+const struct optim_problem *optimizer_problem(const struct optimizer *optimizer);
+const struct history *optimizer_history(const struct optimizer *optimizer);
+const struct optim_options *optimizer_options(const struct optimizer *optimizer);
+void optimizer_append_model(const struct optimizer *optimizer, struct text *text);
+
 #endif

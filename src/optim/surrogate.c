@@ -329,7 +329,12 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
 nr_status surrogate_look(struct surrogate *surrogate, const struct history *history, struct text *note)
 {
     nr_status status = prepare(surrogate, history, note);
-    return status == NR_OK ? believe(surrogate, history, surrogate->results ? FIT_NONE : FIT_FULL, 0, note) : status;
+    if (status != NR_OK)
+        return status;
+    status = believe(surrogate, history, surrogate->results ? FIT_NONE : FIT_FULL, 0, note);
+    if (!surrogate->results) /* its state says that there are hyper-parameters now */
+        surrogate->results = surrogate->full_results = surrogate->observed;
+    return status;
 }
 
 /* ---- scores ---- */

@@ -58,12 +58,21 @@ bool surrogate_models(const struct surrogate *surrogate, size_t outcome);
  * hyper-parameters that all rows gave. */
 nr_status surrogate_leave_one_out(struct surrogate *surrogate, size_t outcome, double *observed, double *mean,
                                   double *variance) NR_MUST_CHECK;
-/* Mean and variance (without noise) at `count` canonical points. */
+/* Mean and variance (without noise) at `count` canonical points. `variance` NULL: the means alone, which is much
+ * cheaper where there are many results. */
 nr_status surrogate_predict(struct surrogate *surrogate, size_t outcome, const double *points, size_t count,
                             double *mean, double *variance) NR_MUST_CHECK;
 /* Back to the outcome's own sense and unit; monotone, so that quantiles and the ends of intervals map as they are. */
 double surrogate_to_unit(const struct surrogate *surrogate, size_t outcome, double modelled);
+double surrogate_from_unit(const struct surrogate *surrogate, size_t outcome, double value); /* the way there */
+/* Prior correlation of the outcome at `point` with that at each of `count` points: 1 for the same network, 0 for one
+ * that says nothing about it. */
+nr_status surrogate_similarity(struct surrogate *surrogate, size_t outcome, const double *point, const double *others,
+                               size_t count, double *similarity) NR_MUST_CHECK;
+double surrogate_prior_variance(const struct surrogate *surrogate, size_t outcome); /* of f, before any result */
 double surrogate_noise(const struct surrogate *surrogate, size_t outcome); /* fitted variance, beside what is known */
+/* What a known variance of a measurement (in the unit) is here; 0 for one that is not known. */
+double surrogate_known_noise(const struct surrogate *surrogate, size_t outcome, double value, double variance);
 bool surrogate_half_rank(const struct surrogate *surrogate, size_t outcome);
 
 #endif
