@@ -15,3 +15,10 @@ double clock_wall(void)
     clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
 }
+
+double clock_processor(void)
+{
+    struct timespec spent;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return (double)spent.tv_sec + 1e-9 * (double)spent.tv_nsec;
+}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,84 +11,103 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum {
-    OPTION_SET = 256,
-    OPTION_OUT,
-    OPTION_FRESH,
-    OPTION_JSON,
-    OPTION_CSV,
-    OPTION_DEVICE,
-    OPTION_LANES,
-    OPTION_PRECISION,
-    OPTION_IMAGES
+enum { LONG_OPTION = 256, SHORT_SIZE = 2 * CLI_OPTIONS + 2, MOST_NAMES = 64 };
+
+/* What getopt_long() wants, made of the table. A long option's code is LONG_OPTION + its id. */
+struct parser {
+    struct option option[CLI_OPTIONS + 1];
+    char letters[SHORT_SIZE];
 };
 
-static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
-                                             {"quiet", no_argument, NULL, 'q'},
-                                             {"set", required_argument, NULL, OPTION_SET},
-                                             {"out", required_argument, NULL, OPTION_OUT},
-                                             {"fresh", no_argument, NULL, OPTION_FRESH},
-                                             {"json", no_argument, NULL, OPTION_JSON},
-                                             {"csv", no_argument, NULL, OPTION_CSV},
-                                             {"device", required_argument, NULL, OPTION_DEVICE},
-                                             {"lanes", required_argument, NULL, OPTION_LANES},
-                                             {"precision", required_argument, NULL, OPTION_PRECISION},
-                                             {"images", required_argument, NULL, OPTION_IMAGES},
-                                             {NULL, 0, NULL, 0}};
-
-static unsigned option_flag(int option)
+static void fill_parser(struct parser *parser)
 {
-    switch (option) {
-    case OPTION_SET:
-        return CLI_SET;
-    case OPTION_OUT:
-        return CLI_OUT;
-    case OPTION_FRESH:
-        return CLI_FRESH;
-    case OPTION_JSON:
-    case OPTION_CSV:
-        return CLI_TABLE;
-    case OPTION_DEVICE:
-        return CLI_DEVICE;
-    case OPTION_LANES:
-    case OPTION_PRECISION:
-    case OPTION_IMAGES:
-        return CLI_BENCH;
-    case 'q':
-        return CLI_QUIET;
-    default:
-        return 0;
+    char *letter = parser->letters;
+    *parser = (struct parser){0};
+    *letter++ = ':';
+    for (int id = 0; id < CLI_OPTIONS; id++) {
+        const struct cli_option *known = &cli_options[id];
+        int argument = known->argument ? required_argument : no_argument;
+        parser->option[id] = (struct option){known->name, argument, NULL, LONG_OPTION + id};
+        if (known->letter)
+            *letter++ = (char)known->letter;
+        if (known->letter && known->argument)
+            *letter++ = ':';
     }
 }
 
-static const char *option_name(int option)
+/* Of what getopt_long() returned for one that it knows. */
+static enum cli_option_id option_of(int code)
 {
-    for (const struct option *known = long_options; known->name; known++)
-        if (known->val == option)
-            return known->name;
-    return "?";
+    int id = code - LONG_OPTION;
+    if (code < LONG_OPTION)
+        for (id = 0; cli_options[id].letter != code; id++)
+            continue;
+    return (enum cli_option_id)id;
 }
 
-static const struct command *find_command(const char *name)
+static bool is_word(const char *word, size_t length, const char *other)
 {
-    for (const struct command *command = commands; command->name; command++)
-        if (!strcmp(command->name, name))
+    return strlen(other) == length && !strncmp(word, other, length);
+}
+
+const struct command *cli_find_command(char *const *words, int count, int *used)
+{
+    for (const struct command *command = commands; command->name; command++) {
+        const char *second = strchr(command->name, ' ');
+        size_t first = second ? (size_t)(second - command->name) : strlen(command->name);
+        *used = second ? 2 : 1;
+        if (count >= *used && is_word(command->name, first, words[0]) && (!second || !strcmp(second + 1, words[1])))
             return command;
+    }
     return NULL;
 }
 
-static nr_status bad_option(struct cli *cli, const struct command *command, char **arguments, int option)
+const char *cli_hint(const char *name, char buffer[CLI_HINT_SIZE])
 {
-    const char *names[16];
+    const char *names[MOST_NAMES];
+    size_t count = 0;
+    for (const struct command *command = commands; command->name; command++)
+        if (!command->hidden && count < MOST_NAMES)
+            names[count++] = command->name;
+    const char *nearest = text_nearest(name, names, count);
+    *buffer = '\0';
+    if (nearest)
+        snprintf(buffer, CLI_HINT_SIZE, " (did you mean %s?)", nearest);
+    return buffer;
+}
+
+bool cli_takes(const struct command *command, enum cli_option_id option)
+{
+    return option == OPTION_HELP || command->flags & cli_options[option].flags;
+}
+
+nr_status cli_number(const struct cli *cli, enum cli_option_id option, int64_t least, int64_t most, int64_t *out)
+{
+    int64_t value;
+    const char *text = cli->option[option];
+    if (!text)
+        return NR_OK;
+    if (!text_to_int(text, &value) || value < least || value > most) {
+        log_error(cli->log, "--%s is \"%s\", expected a number from %" PRId64 " to %" PRId64, cli_options[option].name,
+                  text, least, most);
+        return NR_INVALID;
+    }
+    *out = value;
+    return NR_OK;
+}
+
+static nr_status bad_option(struct cli *cli, const struct command *command, char **arguments, int code)
+{
+    const char *names[CLI_OPTIONS];
     size_t count = 0;
     const char *written = arguments[optind - 1];
-    if (option == ':') {
+    if (code == ':') {
         log_error(cli->log, "%s: the option %s needs a value", command->name, written);
         return NR_INVALID;
     }
-    for (const struct option *known = long_options; known->name; known++)
-        if (!option_flag(known->val) || command->flags & option_flag(known->val))
-            names[count++] = known->name;
+    for (int id = 0; id < CLI_OPTIONS; id++)
+        if (cli_takes(command, (enum cli_option_id)id))
+            names[count++] = cli_options[id].name;
     const char *nearest = text_starts_with(written, "--") ? text_nearest(written + 2, names, count) : NULL;
     log_error(cli->log, "%s: there is no option %s%s%s%s; `nasrun help %s` lists them", command->name, written,
               nearest ? " (did you mean --" : "", nearest ? nearest : "", nearest ? "?)" : "", command->name);
@@ -105,79 +125,95 @@ static nr_status take_folder(struct cli *cli, const struct command *command, con
 }
 
 /* One option that the command knows; `value` is NULL where it takes none. */
-static nr_status take_option(struct cli *cli, const struct command *command, int option, const char *value)
+static nr_status take_option(struct cli *cli, const struct command *command, enum cli_option_id option,
+                             const char *value)
 {
+    cli->option[option] = value ? value : "";
     switch (option) {
-    case 'q':
+    case OPTION_QUIET:
         cli->quiet = true;
         break;
     case OPTION_SET:
         cli->set[cli->sets++] = value;
+        break;
+    case OPTION_WITH:
+        cli->with[cli->withs++] = value;
         break;
     case OPTION_OUT:
         return take_folder(cli, command, value);
     case OPTION_FRESH:
         cli->fresh = true;
         break;
-    case OPTION_DEVICE:
-        cli->device = value;
-        break;
-    case OPTION_LANES:
-        cli->lanes = value;
-        break;
-    case OPTION_PRECISION:
-        cli->precision = value;
-        break;
-    case OPTION_IMAGES:
-        cli->images = value;
-        break;
-    default:
+    case OPTION_JSON:
+    case OPTION_CSV:
         cli->format = option == OPTION_JSON ? TABLE_JSON : TABLE_CSV;
+        break;
+    default: /* the command looks */
+        break;
     }
     return NR_OK;
 }
 
-/* On NR_OK *help says whether -h was among the options. */
-static nr_status parse(struct cli *cli, const struct command *command, int count, char **arguments, bool *help)
+static nr_status parse_options(struct cli *cli, const struct command *command, int count, char **arguments)
 {
-    int option;
+    int code;
+    struct parser parser;
     nr_status status = NR_OK;
-    cli->set = mem_array((size_t)count, sizeof *cli->set);
-    if (!cli->set)
-        return log_no_memory(cli->log, "reading the command line");
+    fill_parser(&parser);
     optind = 1;
     opterr = 0;
-    while (status == NR_OK && (option = getopt_long(count, arguments, ":hq", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':')
-            return bad_option(cli, command, arguments, option);
-        if (option_flag(option) && !(command->flags & option_flag(option))) {
+    while (status == NR_OK && (code = getopt_long(count, arguments, parser.letters, parser.option, NULL)) != -1) {
+        if (code == '?' || code == ':')
+            return bad_option(cli, command, arguments, code);
+        enum cli_option_id option = option_of(code);
+        if (!cli_takes(command, option)) {
             log_error(cli->log, "%s takes no --%s; `nasrun help %s` lists its options", command->name,
-                      option_name(option), command->name);
+                      cli_options[option].name, command->name);
             return NR_INVALID;
         }
-        if (option == 'h')
-            *help = true;
-        else
-            status = take_option(cli, command, option, optarg);
+        status = take_option(cli, command, option, optarg);
     }
+    return status;
+}
+
+static nr_status parse(struct cli *cli, const struct command *command, int count, char **arguments)
+{
+    cli->set = mem_array((size_t)count, sizeof *cli->set);
+    cli->with = mem_array((size_t)count, sizeof *cli->with);
+    if (!cli->set || !cli->with)
+        return log_no_memory(cli->log, "reading the command line");
+    nr_status status = parse_options(cli, command, count, arguments);
     cli->argument = arguments + optind;
     cli->arguments = count - optind;
-    if (status != NR_OK || *help || (cli->arguments >= command->fewest && cli->arguments <= command->most))
+    bool fits = cli->arguments >= command->fewest && cli->arguments <= command->most;
+    if (status != NR_OK || cli->option[OPTION_HELP] || fits)
         return status;
     log_error(cli->log, "usage: nasrun %s%s%s", command->name, *command->synopsis ? " " : "", command->synopsis);
     return NR_INVALID;
 }
 
+/* The first word of a command of two: what may follow it. */
+static nr_status unknown_second(struct cli *cli, const char *first, const char *second)
+{
+    struct text list = {0};
+    size_t length = strlen(first);
+    for (const struct command *command = commands; command->name; command++)
+        if (!strncmp(command->name, first, length) && command->name[length] == ' ')
+            text_format(&list, "%s%s", list.length ? ", " : "", command->name + length + 1);
+    if (!list.length)
+        return NR_NOT_FOUND;
+    log_error(cli->log, "%s: %s%s%s; expected %s", first, second ? "\"" : "",
+              second ? second : "one word more is needed", second ? "\" is no benchmark" : "",
+              list.failed ? "another" : list.data);
+    text_clear(&list);
+    return NR_INVALID;
+}
+
 static nr_status unknown_command(struct cli *cli, const char *name)
 {
-    const char *names[32];
-    size_t count = 0;
-    for (const struct command *command = commands; command->name; command++)
-        if (!command->hidden && count < 32)
-            names[count++] = command->name;
-    const char *nearest = text_nearest(name, names, count);
-    log_error(cli->log, "\"%s\" is neither a command nor a configuration file%s%s%s; `nasrun help` lists the commands",
-              name, nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "");
+    char hint[CLI_HINT_SIZE];
+    log_error(cli->log, "\"%s\" is neither a command nor a configuration file%s; `nasrun help` lists the commands",
+              name, cli_hint(name, hint));
     return NR_INVALID;
 }
 
@@ -195,26 +231,29 @@ static bool names_configuration(int count, char **arguments)
 
 static nr_status dispatch(struct cli *cli, int count, char **arguments)
 {
-    const char *first = count > 1 ? arguments[1] : "help";
-    if (!strcmp(first, "-h") || !strcmp(first, "--help"))
-        first = "help";
-    if (!strcmp(first, "--version") || !strcmp(first, "-V"))
-        first = "version";
-    const struct command *command = find_command(first);
-    bool help = false;
-    if (command) {
-        int named = count > 1; /* getopt takes the command's name for the program's */
-        count -= named;
-        arguments += named;
-    } else if (names_configuration(count, arguments)) {
-        command = find_command("search");
-    } else {
-        return unknown_command(cli, first);
+    int named = 0;
+    static char help[] = "help", version[] = "version";
+    char *first[] = {count > 1 ? arguments[1] : help, count > 2 ? arguments[2] : NULL};
+    if (!strcmp(first[0], "-h") || !strcmp(first[0], "--help"))
+        first[0] = help;
+    if (!strcmp(first[0], "--version") || !strcmp(first[0], "-V"))
+        first[0] = version;
+    const struct command *command = cli_find_command(first, count > 2 ? 2 : 1, &named);
+    if (!command && names_configuration(count, arguments)) {
+        command = cli_find_command((char *[]){"search"}, 1, &named);
+        named = 0;
     }
-    nr_status status = parse(cli, command, count, arguments, &help);
+    if (!command) {
+        nr_status status = unknown_second(cli, first[0], first[1]);
+        return status == NR_NOT_FOUND ? unknown_command(cli, first[0]) : status;
+    }
+    if (named >= count) /* no word at all */
+        named = count - 1;
+    /* getopt takes the last word of the command's name for the program's */
+    nr_status status = parse(cli, command, count - named, arguments + named);
     if (status != NR_OK)
         return status;
-    return help ? cli_help_print(cli->out, command) : command->run(cli);
+    return cli->option[OPTION_HELP] ? cli_help_print(cli->out, command) : command->run(cli);
 }
 
 static const char *executable(const char *name, char *buffer, size_t size)
@@ -241,6 +280,7 @@ int cli_main(int count, char **arguments)
         status = NR_IO;
     }
     free((void *)cli.set);
+    free((void *)cli.with);
     log_destroy(cli.log);
     return status_exit(status);
 }

@@ -6,22 +6,6 @@
 #include "net/operators.h"
 #include "space/keys.h"
 
-static const struct {
-    unsigned flag;
-    const char *option, *help;
-} options[] = {
-    {CLI_SET, "--set section.key=value", "override an entry of the configuration; may be repeated"},
-    {CLI_OUT, "--out DIR", "the study's folder (default: runs/<study name>)"},
-    {CLI_FRESH, "--fresh", "move an old run aside and begin again"},
-    {CLI_QUIET, "-q, --quiet", "no progress, only the result"},
-    {CLI_DEVICE, "--device NAME", "cpu (default), cuda, or one of several: cuda:1"},
-    {CLI_BENCH, "--lanes N", "trials at once, measured after one alone (default: 16, or as many as the device has)"},
-    {CLI_BENCH, "--precision NAME", "float32 (default), tf32 or bf16"},
-    {CLI_BENCH, "--images N", "in an epoch (default: 60000)"},
-    {CLI_TABLE, "--json, --csv", "for programs"},
-    {~0u, "-h, --help", "this text"},
-};
-
 static void print_overview(FILE *stream)
 {
     fprintf(stream,
@@ -54,10 +38,30 @@ nr_status cli_help_print(FILE *stream, const struct command *command)
     if (command->details)
         fprintf(stream, "\n%s", command->details);
     fprintf(stream, "\nOptions:\n");
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (options[i].flag == ~0u || command->flags & options[i].flag)
-            fprintf(stream, "  %-24s %s\n", options[i].option, options[i].help);
+    for (int id = 0; id < CLI_OPTIONS; id++) {
+        const struct cli_option *option = &cli_options[id];
+        char usage[64], letter[] = {'-', (char)option->letter, ',', ' ', '\0'};
+        snprintf(usage, sizeof usage, "%s--%s%s%s", option->letter ? letter : "", option->name,
+                 option->argument ? " " : "", option->argument ? option->argument : "");
+        if (cli_takes(command, (enum cli_option_id)id))
+            fprintf(stream, "  %-24s %s\n", usage, option->help);
+    }
     return NR_OK;
+}
+
+/* Of a word that several commands begin with: those. False: there are none. */
+static bool print_group(FILE *stream, const char *name)
+{
+    bool found = false;
+    size_t length = strlen(name);
+    for (const struct command *command = commands; command->name; command++) {
+        if (strncmp(command->name, name, length) != 0 || command->name[length] != ' ')
+            continue;
+        fprintf(stream, "  nasrun %s %s\n      %s; `nasrun help %s` says more\n", command->name, command->synopsis,
+                command->help, command->name);
+        found = true;
+    }
+    return found;
 }
 
 nr_status command_help(struct cli *cli)
@@ -69,16 +73,14 @@ nr_status command_help(struct cli *cli)
         operators_print(cli->out);
         return NR_OK;
     }
-    const char *names[32];
-    size_t count = 0;
-    for (const struct command *command = commands; command->name; command++) {
-        if (!strcmp(command->name, cli->argument[0]))
-            return cli_help_print(cli->out, command);
-        if (!command->hidden && count < 32)
-            names[count++] = command->name;
-    }
-    const char *nearest = text_nearest(cli->argument[0], names, count);
-    log_error(cli->log, "help: there is no command \"%s\"%s%s%s", cli->argument[0], nearest ? " (did you mean " : "",
-              nearest ? nearest : "", nearest ? "?)" : "");
+    int used;
+    char hint[CLI_HINT_SIZE];
+    const struct command *command = cli_find_command(cli->argument, cli->arguments, &used);
+    if (command && used == cli->arguments)
+        return cli_help_print(cli->out, command);
+    if (cli->arguments == 1 && print_group(cli->out, cli->argument[0]))
+        return NR_OK;
+    log_error(cli->log, "help: there is no command \"%s%s%s\"%s", cli->argument[0], cli->arguments > 1 ? " " : "",
+              cli->arguments > 1 ? cli->argument[1] : "", cli_hint(cli->argument[0], hint));
     return NR_INVALID;
 }

@@ -1,6 +1,8 @@
 /* The table of commands: what `nasrun help` prints and cli.c looks up. */
 #include "cli/cli.h"
 
+#include <limits.h>
+
 const struct command commands[] = {
     {.name = "search",
      .synopsis = "CONFIG.ini",
@@ -57,18 +59,38 @@ const struct command commands[] = {
      .flags = CLI_TABLE,
      .most = 1,
      .run = command_test},
-    {.name = "bench",
-     .synopsis = "train [NETWORK...]",
+    {.name = "bench train",
+     .synopsis = "[NETWORK...]",
      .help = "measure training on this machine",
      .details = "Trains mlp-s, mlp-l, lenet and cnn, or those named, on synthetic images; prints what an epoch costs, "
                 "beside\n"
                 "its shares of the arithmetic that the device could do and, on a GPU, of the time that starting the "
                 "work takes.\n"
                 "With several lanes the time of an epoch of all of them is divided by their number.\n",
-     .flags = CLI_TABLE | CLI_DEVICE | CLI_BENCH,
-     .fewest = 1,
-     .most = 1 + 4,
-     .run = command_bench},
+     .flags = CLI_TABLE | CLI_TRAIN,
+     .most = 4,
+     .run = command_bench_train},
+    {.name = "bench optimise",
+     .synopsis = "[PROBLEM...]",
+     .help = "how good the suggestions are, on problems with known answers",
+     .details =
+         "Problems: branin, hartmann6, ackley10 (one objective), branincurrin, zdt1, zdt2, dtlz2 (two), mixed and\n"
+         "conditional (spaces of many kinds), and replayed tables of trained networks: a table.ini with its "
+         "table.csv;\n"
+         "all built-in ones when none is named. Prints mean and standard error over the seeds of the best value "
+         "or of\n"
+         "the hypervolume of what was evaluated, without the noise that the optimiser saw.\n",
+     .flags = CLI_TABLE | CLI_OPTIMISE | CLI_QUIET,
+     .most = INT_MAX,
+     .run = command_bench_optimise},
+    {.name = "bench suggest",
+     .synopsis = "",
+     .help = "how long a suggestion takes",
+     .details = "Fills an optimizer with finished trials of a mixed space and times consecutive suggestions, each "
+                "followed by its\n"
+                "result, on one core. Every row is a process of its own, so that its peak memory is its own.\n",
+     .flags = CLI_TABLE | CLI_SUGGEST,
+     .run = command_bench_suggest},
     {.name = "doctor",
      .synopsis = "",
      .help = "check libraries, arithmetic, data sets and devices",
@@ -77,7 +99,7 @@ const struct command commands[] = {
     {.name = "help",
      .synopsis = "[COMMAND | config]",
      .help = "this list, one command, or every configuration key",
-     .most = 1,
+     .most = 2,
      .run = command_help},
     {.name = "version", .synopsis = "", .help = "the version, and the libraries' versions", .run = command_version},
     {.name = "worker",

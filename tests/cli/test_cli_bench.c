@@ -61,7 +61,9 @@ static void refuses(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"test", "\"test\" is no benchmark"},
+        {"test", "bench: \"test\" is no benchmark; expected train, optimise, suggest"},
+        {"", "bench: one word more is needed; expected train"},
+        {"train --seeds 2", "bench train takes no --seeds"},
         {"train mlp", "there is no network \"mlp\" (did you mean mlp-s?)"},
         {"train --device cpu:x", "the device \"cpu:x\" is unknown"},
         {"train --device gpu", "\"gpu\""},

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "cli/bench.h"
+#include "bench/training.h"
 
 enum { EPOCHS = 5, CHUNK_IMAGES = 1280, MOST_CHUNKS = 4096 };
 

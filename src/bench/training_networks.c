@@ -1,5 +1,5 @@
 /* The networks and the images of `nasrun bench`. tools/bench/networks has the same four as configurations. */
-#include "cli/bench.h"
+#include "bench/training.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/bench.h"
+#include "bench/training.h"
 #include "cli/cli.h"
 #include "space/keys.h"
 #include "train/backends.h"
@@ -106,37 +106,24 @@ static nr_status choose_precision(const char *name, struct log *log, enum precis
     return NR_OK;
 }
 
-static nr_status choose_number(const char *option, const char *text, int64_t least, int64_t most, struct log *log,
-                               int64_t *out)
-{
-    if (text_to_int(text, out) && *out >= least && *out <= most)
-        return NR_OK;
-    log_error(log, "bench: --%s is \"%s\", expected a number from %lld to %lld", option, text, (long long)least,
-              (long long)most);
-    return NR_INVALID;
-}
-
 static nr_status read_request(const struct cli *cli, struct request *out)
 {
     int64_t lanes = 0;
     nr_status status = NR_OK;
+    const char *device = cli->option[OPTION_DEVICE], *precision = cli->option[OPTION_PRECISION];
     *out = (struct request){.images = BENCH_IMAGES};
-    if (strcmp(cli->argument[0], "train")) {
-        log_error(cli->log, "bench: \"%s\" is no benchmark; expected: train", cli->argument[0]);
-        return NR_INVALID;
-    }
-    for (int i = 1; i < cli->arguments && status == NR_OK; i++)
+    for (int i = 0; i < cli->arguments && status == NR_OK; i++)
         status = choose_network(cli->argument[i], cli->log, out->chosen);
-    for (size_t i = 0; i < BENCH_NETWORKS && cli->arguments == 1; i++)
+    for (size_t i = 0; i < BENCH_NETWORKS && cli->arguments == 0; i++)
         out->chosen[i] = true;
-    if (status == NR_OK && cli->lanes)
-        status = choose_number("lanes", cli->lanes, 1, INT16_MAX, cli->log, &lanes);
-    if (status == NR_OK && cli->images)
-        status = choose_number("images", cli->images, BENCH_LEAST_IMAGES, 100 * BENCH_IMAGES, cli->log, &out->images);
-    if (status == NR_OK && cli->precision)
-        status = choose_precision(cli->precision, cli->log, &out->precision);
+    if (status == NR_OK)
+        status = cli_number(cli, OPTION_LANES, 1, INT16_MAX, &lanes);
+    if (status == NR_OK)
+        status = cli_number(cli, OPTION_IMAGES, BENCH_LEAST_IMAGES, 100 * BENCH_IMAGES, &out->images);
+    if (status == NR_OK && precision)
+        status = choose_precision(precision, cli->log, &out->precision);
     out->lanes = (int)lanes;
-    return status == NR_OK ? choose_device(cli->device ? cli->device : cpu_backend.name, cli->log, out) : status;
+    return status == NR_OK ? choose_device(device ? device : cpu_backend.name, cli->log, out) : status;
 }
 
 /* What the device, once it is open, has to say to it. */
@@ -293,7 +280,7 @@ static nr_status open_device(const struct request *request, struct log *log, str
     return request->backend->open(request->number, log, out);
 }
 
-nr_status command_bench(struct cli *cli)
+nr_status command_bench_train(struct cli *cli)
 {
     struct request request;
     struct device *device;

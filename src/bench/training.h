@@ -1,6 +1,6 @@
 /* What `nasrun bench train` trains, and how it measures: fixed networks on synthetic images in the device's memory. */
-#ifndef NASRUN_CLI_BENCH_H
-#define NASRUN_CLI_BENCH_H
+#ifndef NASRUN_BENCH_TRAINING_H
+#define NASRUN_BENCH_TRAINING_H
 
 #include "train/backend.h"
 

@@ -1,0 +1,32 @@
+/* The table of options: what cli.c parses, what a command is asked about, what `nasrun help COMMAND` prints. */
+#include "cli/cli.h"
+
+const struct cli_option cli_options[CLI_OPTIONS] = {
+    [OPTION_SET] = {"set", 0, CLI_SET, "section.key=value", "override an entry of the configuration; may be repeated"},
+    [OPTION_OUT] = {"out", 0, CLI_OUT, "DIR", "the study's folder (default: runs/<study name>)"},
+    [OPTION_FRESH] = {"fresh", 0, CLI_FRESH, NULL, "move an old run aside and begin again"},
+    [OPTION_QUIET] = {"quiet", 'q', CLI_QUIET, NULL, "no progress, only the result"},
+    [OPTION_DEVICE] = {"device", 0, CLI_TRAIN, "NAME", "cpu (default), cuda, or one of several: cuda:1"},
+    [OPTION_LANES] = {"lanes", 0, CLI_TRAIN, "N",
+                      "trials at once, measured after one alone (default: 16, or as many as the device has)"},
+    [OPTION_PRECISION] = {"precision", 0, CLI_TRAIN, "NAME", "float32 (default), tf32 or bf16"},
+    [OPTION_IMAGES] = {"images", 0, CLI_TRAIN, "N", "in an epoch (default: 60000)"},
+    [OPTION_METHOD] = {"method", 0, CLI_OPTIMISE, "NAME,...",
+                       "of bo, random, sobol, evolution, grid (default: bo,random)"},
+    [OPTION_SEEDS] = {"seeds", 0, CLI_OPTIMISE, "N", "runs of each method, seeds 1 to N (default: 10)"},
+    [OPTION_EVALUATIONS] = {"evaluations", 0, CLI_OPTIMISE, "N", "of a run (default: 60)"},
+    [OPTION_PENDING] = {"pending", 0, CLI_OPTIMISE, "Q,...",
+                        "trials under way at once: the oldest is told, the next one asked (default: 1)"},
+    [OPTION_INITIAL] = {"initial", 0, CLI_OPTIMISE, "N", "Sobol points first (default: 2 (dimensions + 1))"},
+    [OPTION_CURVES] = {"curves", 0, CLI_OPTIMISE, "FILE", "write every curve as CSV"},
+    [OPTION_SVG] = {"svg", 0, CLI_OPTIMISE, "FILE", "draw the curves"},
+    [OPTION_WITH] = {"with", 0, CLI_OPTIMISE, "FILE",
+                     "add curves from a CSV that --curves or another tool wrote; may be repeated"},
+    [OPTION_RESULTS] = {"results", 0, CLI_SUGGEST, "N,...", "finished trials (default: 48,250,1000,10000)"},
+    [OPTION_ASKS] = {"asks", 0, CLI_SUGGEST, "N", "consecutive suggestions, each followed by its result (default: 50)"},
+    [OPTION_DIMENSIONS] = {"dimensions", 0, CLI_SUGGEST, "N", "of the space (default: 6)"},
+    [OPTION_OBJECTIVES] = {"objectives", 0, CLI_SUGGEST, "N", "all modelled, 1 to 3 (default: 2)"},
+    [OPTION_JSON] = {"json", 0, CLI_TABLE, NULL, "the table as JSON"},
+    [OPTION_CSV] = {"csv", 0, CLI_TABLE, NULL, "the table as CSV"},
+    [OPTION_HELP] = {"help", 'h', 0, NULL, "this text"},
+};
