@@ -85,3 +85,24 @@ void kernel_gradient(const struct kernel *kernel, const double *theta, struct ke
     gradient[features] += diagonal * natural.scale;
     gradient[features + 1] = natural.share * (gradient[features + 1] + diagonal * (double)features);
 }
+
+void kernel_cross_slope(const struct kernel *kernel, const double *theta, struct kernel_points a,
+                        struct kernel_points b, size_t k, const double *weight, size_t weight_stride, double *gradient)
+{
+    enum { PIECE = 128 };
+    const struct kernel_pieces *pieces = kernel_pieces_best();
+    struct kernel_natural natural;
+    struct kernel_sums sums;
+    double part[PIECE];
+    natural_init(&natural, kernel, theta);
+    memset(sums.lane, 0, kernel->features * sizeof *sums.lane);
+    for (size_t first = 0; first < a.count; first += PIECE) {
+        size_t count = a.count - first < PIECE ? a.count - first : PIECE;
+        struct kernel_piece piece = {kernel, &natural, a, b, first, count, k};
+        for (size_t i = 0; i < count; i++)
+            part[i] = weight[(first + i) * weight_stride];
+        pieces->slope(&piece, part, &sums);
+    }
+    for (size_t j = 0; j < kernel->features; j++)
+        gradient[j] = sum_of_lanes(sums.lane[j]);
+}

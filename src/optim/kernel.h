@@ -47,6 +47,10 @@ void kernel_gram(const struct kernel *kernel, const double *theta, struct kernel
 void kernel_gradient(const struct kernel *kernel, const double *theta, struct kernel_points x, const double *weight,
                      size_t stride, double *gradient);
 
+/* gradient[j] = d/db_j of sum_i weight[i * weight_stride] k(a_i, b_k) for point k of b; 0 for categories. */
+void kernel_cross_slope(const struct kernel *kernel, const double *theta, struct kernel_points a,
+                        struct kernel_points b, size_t k, const double *weight, size_t weight_stride, double *gradient);
+
 /* x[i] = exp(x[i]) for x in [-708, 708] (smaller ones give about 1e-308), to 2 units in the last place; the same bits
  * on every instruction set. */
 void kernel_exp(double *x, size_t count);

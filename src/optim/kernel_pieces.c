@@ -203,6 +203,41 @@ INLINE void strip_gradient(const struct kernel_piece *piece, size_t at, size_t c
     }
 }
 
+/* dk/db_j = (scale slope(r^2) + share slope(r_j^2)) (a_j - b_j) / l_j^2 */
+INLINE void strip_slope(const struct kernel_piece *piece, size_t at, size_t count, size_t wide, const double *weights,
+                        struct kernel_sums *sums)
+{
+    const struct kernel *kernel = piece->kernel;
+    const struct kernel_natural *natural = piece->natural;
+    vector_f64 weight[WIDE], total[WIDE], whole[WIDE], squared[WIDE], value[WIDE], slope[WIDE], term[WIDE];
+    vector_u64 differs[WIDE];
+    load(weights, count, wide, weight); /* what is past the end has no weight */
+    for (size_t w = 0; w < wide; w++)
+        total[w] = zero;
+    for (size_t j = 0; j < kernel->features; j++) {
+        distances(piece, j, at, count, wide, squared, differs);
+        for (size_t w = 0; w < wide; w++)
+            total[w] += squared[w];
+    }
+    profile(kernel->family, total, wide, value, whole);
+    for (size_t j = 0; j < kernel->features; j++) {
+        if (is_category(kernel, j))
+            continue;
+        distances(piece, j, at, count, wide, squared, differs);
+        load(piece->a.value + j * piece->a.stride + piece->first + at, count, wide, term);
+        for (size_t w = 0; w < wide; w++)
+            slope[w] = zero;
+        if (kernel->additive)
+            profile(kernel->family, squared, wide, value, slope);
+        for (size_t w = 0; w < wide; w++) {
+            vector_f64 difference = term[w] - piece->b.value[j * piece->b.stride + piece->k];
+            vector_f64 steep = natural->scale * whole[w] + natural->share * slope[w];
+            term[w] = weight[w] * steep * difference * natural->inverse[j];
+        }
+        add_lanes(sums->lane[j], term, wide);
+    }
+}
+
 INLINE void entries(const struct kernel_piece *piece, double *out)
 {
     size_t at = 0, count = piece->count;
@@ -223,6 +258,17 @@ INLINE void gradient(const struct kernel_piece *piece, const double *weight, str
         strip_gradient(piece, at, LANES, 1, weight + at, sums);
     if (at < count)
         strip_gradient(piece, at, count - at, 1, weight + at, sums);
+}
+
+INLINE void slope(const struct kernel_piece *piece, const double *weight, struct kernel_sums *sums)
+{
+    size_t at = 0, count = piece->count;
+    for (; at + WIDE * LANES <= count; at += WIDE * LANES)
+        strip_slope(piece, at, WIDE * LANES, WIDE, weight + at, sums);
+    for (; at + LANES <= count; at += LANES)
+        strip_slope(piece, at, LANES, 1, weight + at, sums);
+    if (at < count)
+        strip_slope(piece, at, count - at, 1, weight + at, sums);
 }
 
 INLINE void exponential(double *x, size_t count)
@@ -252,11 +298,15 @@ INLINE void exponential(double *x, size_t count)
     {                                                                                                                  \
         gradient(piece, weight, sums);                                                                                 \
     }                                                                                                                  \
+    target static void slope_##set(const struct kernel_piece *piece, const double *weight, struct kernel_sums *sums)   \
+    {                                                                                                                  \
+        slope(piece, weight, sums);                                                                                    \
+    }                                                                                                                  \
     target static void exponential_##set(double *x, size_t count)                                                      \
     {                                                                                                                  \
         exponential(x, count);                                                                                         \
     }                                                                                                                  \
-    static const struct kernel_pieces pieces_##set = {entries_##set, gradient_##set, exponential_##set};
+    static const struct kernel_pieces pieces_##set = {entries_##set, gradient_##set, slope_##set, exponential_##set};
 
 PIECES(baseline, )
 #if defined(__x86_64__)

@@ -33,6 +33,8 @@ struct kernel_pieces {
     /* Adds sum_i weight[i] dk(a_{first + i}, b_k) / dtheta_t to the lanes of t, log lengths and log scale complete, the
      * additive part's without its factor. */
     void (*gradient)(const struct kernel_piece *piece, const double *weight, struct kernel_sums *sums);
+    /* Adds sum_i weight[i] dk(a_{first + i}, b_k) / db_j to the lanes of j; nothing for categories. */
+    void (*slope)(const struct kernel_piece *piece, const double *weight, struct kernel_sums *sums);
     void (*exponential)(double *x, size_t count);
 };
 

@@ -51,20 +51,39 @@ static void pack(struct linear_matrix a, size_t first, size_t rows, size_t depth
     }
 }
 
-/* C -= A' B; `upper`: only what lies on and above the diagonal of C is wanted. */
+/* The same of a matrix that is stored transposed, [rows][depth]. */
+static void pack_transposed(struct linear_matrix a, size_t first, size_t rows, size_t depth, size_t width,
+                            double *packed)
+{
+    memset(packed, 0, depth * width * sizeof *packed);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t k = 0; k < depth; k++)
+            packed[k * width + i] = a.cell[(first + i) * a.stride + k];
+}
+
+enum shape {
+    WHOLE,
+    UPPER,     /* only what lies on and above the diagonal of C is wanted */
+    TRANSPOSED /* A is stored [rows][depth]: C -= A B */
+};
+
+/* C -= A' B */
 static void subtract(struct linear_matrix a, size_t rows, struct linear_matrix b, size_t count, size_t depth,
-                     struct linear_matrix c, bool upper)
+                     struct linear_matrix c, enum shape shape)
 {
     const struct linear_tile *tile = linear_tile_best();
     double packed[DEPTH * TILE_MAX_ROWS], edge[DEPTH * TILE_MAX_WIDTH];
     for (size_t k = 0; k < depth; k += DEPTH) {
         size_t deep = depth - k < DEPTH ? depth - k : DEPTH;
-        struct linear_matrix a_part = part(a, k, 0), b_part = part(b, k, 0);
+        struct linear_matrix a_part = shape == TRANSPOSED ? part(a, 0, k) : part(a, k, 0), b_part = part(b, k, 0);
         for (size_t i = 0; i < rows; i += tile->rows) {
-            size_t high = rows - i < tile->rows ? rows - i : tile->rows, first = upper ? i : 0;
+            size_t high = rows - i < tile->rows ? rows - i : tile->rows, first = shape == UPPER ? i : 0;
             size_t rest = (count - first) % tile->width;
-            pack(a_part, i, high, deep, tile->rows, packed);
-            if (rest && (upper || i == 0))
+            if (shape == TRANSPOSED)
+                pack_transposed(a_part, i, high, deep, tile->rows, packed);
+            else
+                pack(a_part, i, high, deep, tile->rows, packed);
+            if (rest && (shape == UPPER || i == 0))
                 pack(b_part, count - rest, rest, deep, tile->width, edge);
             strip(tile, packed, high, b_part, edge, first, count, deep, part(c, i, 0));
         }
@@ -74,7 +93,7 @@ static void subtract(struct linear_matrix a, size_t rows, struct linear_matrix b
 void linear_subtract_product(struct linear_matrix a, size_t rows, struct linear_matrix b, size_t count, size_t depth,
                              struct linear_matrix c)
 {
-    subtract(a, rows, b, count, depth, c, false);
+    subtract(a, rows, b, count, depth, c, WHOLE);
 }
 
 /* Where a triangle is cut: near the middle, at a whole leaf. */
@@ -91,15 +110,40 @@ void linear_solve(struct linear_matrix factor, size_t n, struct linear_matrix x,
     }
     size_t top = half(n);
     linear_solve(factor, top, x, count);
-    subtract(part(factor, 0, top), n - top, x, count, top, part(x, top, 0), false);
+    subtract(part(factor, 0, top), n - top, x, count, top, part(x, top, 0), WHOLE);
     linear_solve(part(factor, top, top), n - top, part(x, top, 0), count);
+}
+
+static void solve_back_leaf(struct linear_matrix factor, size_t n, struct linear_matrix x, size_t count)
+{
+    for (size_t i = n; i-- > 0;) {
+        const double *u = factor.cell + i * factor.stride;
+        double *row = x.cell + i * x.stride;
+        for (size_t k = i + 1; k < n; k++)
+            for (size_t j = 0; j < count; j++)
+                row[j] -= u[k] * x.cell[k * x.stride + j];
+        for (size_t j = 0; j < count; j++)
+            row[j] /= u[i];
+    }
+}
+
+void linear_solve_back(struct linear_matrix factor, size_t n, struct linear_matrix x, size_t count)
+{
+    if (n <= LEAF) {
+        solve_back_leaf(factor, n, x, count);
+        return;
+    }
+    size_t top = half(n);
+    linear_solve_back(part(factor, top, top), n - top, part(x, top, 0), count);
+    subtract(part(factor, 0, top), top, part(x, top, 0), count, n - top, x, TRANSPOSED);
+    linear_solve_back(factor, top, x, count);
 }
 
 void linear_solve_rows(struct linear_matrix factor, size_t first, size_t end, struct linear_matrix x, size_t count)
 {
     if (first >= end)
         return;
-    subtract(part(factor, 0, first), end - first, x, count, first, part(x, first, 0), false);
+    subtract(part(factor, 0, first), end - first, x, count, first, part(x, first, 0), WHOLE);
     linear_solve(part(factor, first, first), end - first, part(x, first, 0), count);
 }
 
@@ -130,7 +174,7 @@ bool linear_cholesky(struct linear_matrix a, size_t n)
     if (!linear_cholesky(a, top))
         return false;
     linear_solve(a, top, part(a, 0, top), rest);
-    subtract(part(a, 0, top), rest, part(a, 0, top), rest, top, part(a, top, top), true);
+    subtract(part(a, 0, top), rest, part(a, 0, top), rest, top, part(a, top, top), UPPER);
     return linear_cholesky(part(a, top, top), rest);
 }
 
@@ -145,7 +189,7 @@ static void invert(struct linear_matrix factor, size_t n, struct linear_matrix i
     }
     size_t top = half(n), rest = n - top;
     invert(factor, top, inverse);
-    subtract(part(factor, 0, top), rest, inverse, top, top, part(inverse, top, 0), false);
+    subtract(part(factor, 0, top), rest, inverse, top, top, part(inverse, top, 0), WHOLE);
     linear_solve(part(factor, top, top), rest, part(inverse, top, 0), top);
     invert(part(factor, top, top), rest, part(inverse, top, top));
 }
@@ -164,7 +208,7 @@ void linear_square(struct linear_matrix w, size_t n, struct linear_matrix out)
         memset(out.cell + i * out.stride, 0, n * sizeof *out.cell);
     for (size_t k = 0; k < n; k += DEPTH) {
         size_t deep = n - k < DEPTH ? n - k : DEPTH;
-        subtract(part(w, k, 0), k + deep, part(w, k, 0), k + deep, deep, out, true);
+        subtract(part(w, k, 0), k + deep, part(w, k, 0), k + deep, deep, out, UPPER);
     }
     for (size_t i = 0; i < n; i++)
         for (size_t j = i; j < n; j++)

@@ -26,6 +26,8 @@ bool linear_cholesky(struct linear_matrix a, size_t n);
 void linear_solve(struct linear_matrix factor, size_t n, struct linear_matrix x, size_t count);
 /* Rows first .. end - 1 of the same, given that those before `first` are solved already. */
 void linear_solve_rows(struct linear_matrix factor, size_t first, size_t end, struct linear_matrix x, size_t count);
+/* X [n][count] becomes U^-1 X: a back substitution for each column. */
+void linear_solve_back(struct linear_matrix factor, size_t n, struct linear_matrix x, size_t count);
 /* C [rows][count] -= A' B for A [depth][rows] and B [depth][count]; C must not overlap A or B. */
 void linear_subtract_product(struct linear_matrix a, size_t rows, struct linear_matrix b, size_t count, size_t depth,
                              struct linear_matrix c);

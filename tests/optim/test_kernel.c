@@ -134,6 +134,37 @@ static void mixed_kernel_by_hand(void **state)
     assert_near(out, kernel_variance(&kernel, theta), 1e-15, 0);
 }
 
+/* By central differences: h = 1e-6 leaves about 1e-9 of the weights' sum. A piece ends at 128. */
+static void slope_against_differences(void **state)
+{
+    (void)state;
+    enum { MANY = 200, MIXED = 3 };
+    static const bool category[MIXED] = {false, true, false};
+    double x[MIXED * MANY], weight[2 * MANY], theta[MIXED + 2] = {-0.7, -0.2, -1.1, 0.2, -0.4};
+    struct rng rng = rng_create(13, 0, RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < MIXED * MANY; i++)
+        x[i] = i / MANY == 1 ? rng_below(&rng, 3) : rng_unit(&rng);
+    for (size_t i = 0; i < 2 * MANY; i++)
+        weight[i] = rng_normal(&rng);
+    for (size_t variant = 0; variant < 4; variant++) {
+        struct kernel kernel = {variant & 1 ? KERNEL_RBF : KERNEL_MATERN52, MIXED, category, variant & 2};
+        double at[2 * MIXED] = {0.3, 0.9, 1, 2, 0.4, 0.2}, slope[MIXED] = {NAN, NAN, NAN}, column[MANY];
+        struct kernel_points a = {x, MANY, MANY}, b = {at, 2, 2};
+        kernel_cross_slope(&kernel, theta, a, b, 1, weight, 2, slope);
+        for (size_t j = 0; j < MIXED; j++) {
+            double middle = at[2 * j + 1], difference = 0, h = 1e-6;
+            for (int side = -1; side <= 1 && !category[j]; side += 2) {
+                at[2 * j + 1] = middle + side * h;
+                kernel_cross(&kernel, theta, a, (struct kernel_points){at + 1, 1, 2}, column, MANY);
+                for (size_t i = 0; i < MANY; i++)
+                    difference += side * weight[2 * i] * column[i] / (2 * h);
+            }
+            at[2 * j + 1] = middle;
+            assert_near(slope[j], difference, 1e-7, 1e-7);
+        }
+    }
+}
+
 /* Every instruction set, bit by bit, at every length of a piece's end. */
 static void same_bits(void **state)
 {
@@ -170,6 +201,8 @@ static void same_bits(void **state)
                 pieces->entries(&piece, out);
                 baseline->gradient(&piece, weight, &first_sums);
                 pieces->gradient(&piece, weight, &sums);
+                baseline->slope(&piece, weight, &first_sums);
+                pieces->slope(&piece, weight, &sums);
                 assert_memory_equal(first, out, sizeof out);
                 assert_true(count == 0 || isfinite(out[count - 1]));
                 assert_true(isnan(out[count]));
@@ -186,6 +219,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(golden_entries),
         cmocka_unit_test(gradient_against_differences),
         cmocka_unit_test(mixed_kernel_by_hand),
+        cmocka_unit_test(slope_against_differences),
         cmocka_unit_test(same_bits),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);

@@ -142,6 +142,36 @@ static void solve(void **state)
         }
 }
 
+/* U (U^-1 X) is X again. */
+static void solve_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 29 };
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        double *a = positive_definite(n), *u = naive_factor(a, n), *x = poisoned((n + 1) * STRIDE);
+        double *before = malloc((n + 1) * STRIDE * sizeof *before);
+        assert_non_null(before);
+        for (size_t i = 0; i < n; i++)
+            fill(x + i * STRIDE, COUNT, (uint32_t)i);
+        memcpy(before, x, (n + 1) * STRIDE * sizeof *before);
+        linear_solve_back(matrix(u), n, matrix(x), COUNT);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < COUNT; j++) {
+                double sum = 0;
+                for (size_t k = i; k < n; k++)
+                    sum += u[i * STRIDE + k] * x[k * STRIDE + j];
+                assert_near(sum, before[i * STRIDE + j], tolerance, tolerance);
+            }
+        for (size_t i = 0; i <= n; i++)
+            assert_true(isnan(x[i * STRIDE + (i < n ? COUNT : 0)]));
+        free(a);
+        free(u);
+        free(x);
+        free(before);
+    }
+}
+
 static void product(void **state)
 {
     (void)state;
@@ -297,9 +327,9 @@ static void same_bits(void **state)
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
-        cmocka_unit_test(cholesky),  cmocka_unit_test(indefinite), cmocka_unit_test(solve),
-        cmocka_unit_test(product),   cmocka_unit_test(inverse),    cmocka_unit_test(vectors),
-        cmocka_unit_test(same_bits),
+        cmocka_unit_test(cholesky),   cmocka_unit_test(indefinite), cmocka_unit_test(solve),
+        cmocka_unit_test(solve_back), cmocka_unit_test(product),    cmocka_unit_test(inverse),
+        cmocka_unit_test(vectors),    cmocka_unit_test(same_bits),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
