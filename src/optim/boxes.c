@@ -20,6 +20,8 @@ struct boxes {
     size_t objectives, open;
     double *level[BOXES_MAX_OBJECTIVES];     /* ascending; level 0 is the reference */
     double *log_above[BOXES_MAX_OBJECTIVES]; /* per candidate: log E[max(0, Y - level)] */
+    double *by_mu[BOXES_MAX_OBJECTIVES];     /* its derivatives, where they are asked for */
+    double *by_sigma[BOXES_MAX_OBJECTIVES];
     uint32_t levels[BOXES_MAX_OBJECTIVES];
     struct box *box;
     size_t count, capacity;
@@ -42,9 +44,11 @@ static nr_status make_levels(struct boxes *boxes, const double *rows, size_t cou
 {
     for (size_t j = 0; j < boxes->objectives; j++) {
         double *level = boxes->level[j] = mem_array(count + 1, sizeof *level);
-        boxes->log_above[j] = mem_array(count + 1, sizeof *level);
+        boxes->log_above[j] = mem_array(count + 1, 3 * sizeof *level);
         if (!level || !boxes->log_above[j])
             return NR_NO_MEMORY;
+        boxes->by_mu[j] = boxes->log_above[j] + count + 1;
+        boxes->by_sigma[j] = boxes->by_mu[j] + count + 1;
         level[0] = reference[j];
         for (size_t i = 0; i < count; i++)
             level[i + 1] = rows[i * boxes->objectives + j];
@@ -219,13 +223,20 @@ static double log_difference(double a, double b)
     return gap > -0.6931471805599453 ? a + log(-expm1(gap)) : a + log1p(-exp(gap)); /* Maechler 2012 */
 }
 
-static void fill_log_above(struct boxes *boxes, size_t j, double mu, double sigma)
+static void fill_log_above(struct boxes *boxes, size_t j, double mu, double sigma, bool slopes)
 {
     for (uint32_t l = 0; l < boxes->levels[j]; l++) {
         double gap = mu - boxes->level[j][l];
-        boxes->log_above[j][l] = sigma > 0 ? log(sigma) + acquisition_log_h(gap / sigma, NULL)
-                                 : gap > 0 ? log(gap)
-                                           : -INFINITY;
+        if (!(sigma > 0)) {
+            boxes->log_above[j][l] = gap > 0 ? log(gap) : -INFINITY;
+            boxes->by_mu[j][l] = gap > 0 ? 1 / gap : 0;
+            boxes->by_sigma[j][l] = 0;
+        } else if (slopes) {
+            boxes->log_above[j][l] =
+                acquisition_log_ei(mu, sigma, boxes->level[j][l], &boxes->by_mu[j][l], &boxes->by_sigma[j][l]);
+        } else {
+            boxes->log_above[j][l] = log(sigma) + acquisition_log_h(gap / sigma, NULL);
+        }
     }
 }
 
@@ -270,11 +281,30 @@ static bool plain_ehvi(const struct boxes *boxes, const double *mu, const double
     return sum > 1e-250;
 }
 
-static double log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
+/* Adds weight times the derivatives of log_inside(). */
+static void add_inside_slope(const struct boxes *boxes, const struct box *box, size_t j, double mu, double sigma,
+                             double weight, double *by_mu, double *by_sigma)
+{
+    uint32_t low = box->low[j], high = box->high[j];
+    double above = boxes->log_above[j][low];
+    if (high == no_level) {
+        *by_mu += weight * boxes->by_mu[j][low];
+        *by_sigma += weight * boxes->by_sigma[j][low];
+    } else if (sigma > 0) {
+        double inside = log_inside(boxes, box, j, mu, sigma);
+        double plus = weight * exp(above - inside), minus = weight * exp(boxes->log_above[j][high] - inside);
+        *by_mu += plus * boxes->by_mu[j][low] - minus * boxes->by_mu[j][high];
+        *by_sigma += plus * boxes->by_sigma[j][low] - minus * boxes->by_sigma[j][high];
+    } else if (mu < boxes->level[j][high]) {
+        *by_mu += weight * boxes->by_mu[j][low];
+    }
+}
+
+static double log_ehvi(struct boxes *boxes, const double *mu, const double *sigma, double *by_mu, double *by_sigma)
 {
     double largest = -INFINITY, sum = 0;
     for (size_t j = 0; j < boxes->objectives; j++)
-        fill_log_above(boxes, j, mu[j], sigma[j]);
+        fill_log_above(boxes, j, mu[j], sigma[j], by_mu != NULL);
     for (size_t i = 0; i < boxes->count; i++) {
         double term = boxes->log_above[0][boxes->box[i].low[0]];
         for (size_t j = boxes->objectives; j-- > 1 && term > -INFINITY;)
@@ -286,18 +316,42 @@ static double log_ehvi(struct boxes *boxes, const double *mu, const double *sigm
         return largest;
     for (size_t i = 0; i < boxes->count; i++)
         sum += exp(boxes->term[i] - largest);
+    for (size_t i = 0; i < boxes->count && by_mu; i++) {
+        double weight = exp(boxes->term[i] - largest) / sum;
+        for (size_t j = 0; j < boxes->objectives && weight > 0; j++)
+            add_inside_slope(boxes, &boxes->box[i], j, mu[j], sigma[j], weight, &by_mu[j], &by_sigma[j]);
+    }
     return largest + log(sum);
+}
+
+/* The open objective first. */
+static void move(const struct boxes *boxes, const double *mu, const double *sigma, double *moved_mu,
+                 double *moved_sigma)
+{
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        moved_mu[j] = mu[origin(boxes, j)];
+        moved_sigma[j] = sigma[origin(boxes, j)];
+    }
 }
 
 double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma)
 {
     double moved_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_sigma[BOXES_MAX_OBJECTIVES] = {0}, value;
-    for (size_t j = 0; j < boxes->objectives; j++) {
-        size_t from = origin(boxes, j);
-        moved_mu[j] = mu[from];
-        moved_sigma[j] = sigma[from];
-    }
+    move(boxes, mu, sigma, moved_mu, moved_sigma);
     if (plain_ehvi(boxes, moved_mu, moved_sigma, &value))
         return value;
-    return log_ehvi(boxes, moved_mu, moved_sigma);
+    return log_ehvi(boxes, moved_mu, moved_sigma, NULL, NULL);
+}
+
+double boxes_log_ehvi_slope(struct boxes *boxes, const double *mu, const double *sigma, double *by_mu, double *by_sigma)
+{
+    double moved_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_sigma[BOXES_MAX_OBJECTIVES] = {0};
+    double moved_by_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_by_sigma[BOXES_MAX_OBJECTIVES] = {0};
+    move(boxes, mu, sigma, moved_mu, moved_sigma);
+    double value = log_ehvi(boxes, moved_mu, moved_sigma, moved_by_mu, moved_by_sigma);
+    for (size_t j = 0; j < boxes->objectives; j++) {
+        by_mu[origin(boxes, j)] = moved_by_mu[j];
+        by_sigma[origin(boxes, j)] = moved_by_sigma[j];
+    }
+    return value;
 }

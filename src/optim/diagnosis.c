@@ -30,7 +30,7 @@ nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, s
         return NR_NO_MEMORY;
     *diagnosis = (struct diagnosis){
         .problem = optimizer_problem(optimizer), .history = optimizer_history(optimizer), .seed = options->seed};
-    nr_status status = surrogate_create(diagnosis->problem, options->seed, options->initial, &diagnosis->surrogate);
+    nr_status status = surrogate_create(diagnosis->problem, options, &diagnosis->surrogate);
     optimizer_append_model(optimizer, &state);
     if (status == NR_OK && state.failed)
         status = NR_NO_MEMORY;

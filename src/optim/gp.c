@@ -14,11 +14,12 @@ struct gp {
     size_t observed, total; /* points with an outcome; all points */
     double *x;              /* [features][total] */
     double *y, *known;      /* [observed] */
+    double *share;          /* 1 / repeats [observed] */
     double *factor;         /* Cholesky factor U of A = U'U [total][total]; work matrix of gp_evaluate */
     double *scratch;        /* [observed][observed], where an inverse is wanted; [total] */
     double *alpha;          /* A^-1 (y - mean) [observed] */
     double *theta;          /* of the last gp_condition */
-    double added;           /* noise and jitter on the diagonal at that theta */
+    double jitter;          /* on the diagonal at that theta */
     size_t x_capacity, vector_capacity, factor_capacity, scratch_capacity;
 };
 
@@ -52,6 +53,7 @@ void gp_destroy(struct gp *gp)
     free(gp->x);
     free(gp->y);
     free(gp->known);
+    free(gp->share);
     free(gp->factor);
     free(gp->scratch);
     free(gp->alpha);
@@ -66,10 +68,11 @@ const struct gp_model *gp_model_of(const struct gp *gp)
 
 static nr_status reserve(struct gp *gp, size_t total)
 {
-    size_t y = gp->vector_capacity, known = y;
+    size_t y = gp->vector_capacity, known = y, share = y;
     if (mem_grow(&gp->x, &gp->x_capacity, total * gp->model.kernel.features, sizeof *gp->x) != NR_OK ||
         mem_grow(&gp->y, &y, total, sizeof *gp->y) != NR_OK ||
         mem_grow(&gp->known, &known, total, sizeof *gp->known) != NR_OK ||
+        mem_grow(&gp->share, &share, total, sizeof *gp->share) != NR_OK ||
         mem_grow(&gp->alpha, &gp->vector_capacity, total, sizeof *gp->alpha) != NR_OK ||
         mem_grow(&gp->factor, &gp->factor_capacity, total * total, sizeof *gp->factor) != NR_OK ||
         mem_grow(&gp->scratch, &gp->scratch_capacity, total, sizeof *gp->scratch) != NR_OK)
@@ -77,7 +80,8 @@ static nr_status reserve(struct gp *gp, size_t total)
     return NR_OK;
 }
 
-nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y, const double *known)
+nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y, const double *known,
+                      const double *repeats)
 {
     if (reserve(gp, x.count) != NR_OK)
         return NR_NO_MEMORY;
@@ -88,6 +92,7 @@ nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, co
     for (size_t i = 0; i < observed; i++) {
         gp->y[i] = y[i];
         gp->known[i] = known ? known[i] : 0;
+        gp->share[i] = repeats ? 1 / repeats[i] : 1;
     }
     return NR_OK;
 }
@@ -112,18 +117,24 @@ static struct kernel_points data_points(const struct gp *gp, size_t count)
     return (struct kernel_points){gp->x, count, gp->total};
 }
 
+/* What stands on the diagonal beside k. */
+static double diagonal(const struct gp *gp, size_t i, double noise, double jitter)
+{
+    return i < gp->observed ? gp->known[i] + noise * gp->share[i] + jitter : noise + jitter;
+}
+
 /* Factors k + noise over the first `count` points into gp->factor; a matrix that rounding has made indefinite gets ever
- * more jitter. *added: what stands on the diagonal beside k and the known variances. */
-static nr_status factorise(struct gp *gp, const double *theta, size_t count, double *added)
+ * more jitter. */
+static nr_status factorise(struct gp *gp, const double *theta, size_t count, double *jitter)
 {
     static const double ladder[] = {0, 1e-10, 1e-8, 1e-6, 1e-4};
     const struct kernel *kernel = &gp->model.kernel;
     double variance = kernel_variance(kernel, theta), noise = exp(theta[kernel_parameters(kernel)]);
     for (size_t rung = 0; rung < sizeof ladder / sizeof *ladder; rung++) {
-        *added = noise + ladder[rung] * variance;
+        *jitter = ladder[rung] * variance;
         kernel_gram(kernel, theta, data_points(gp, count), gp->factor, count);
         for (size_t i = 0; i < count; i++)
-            gp->factor[i * (count + 1)] += *added + (i < gp->observed ? gp->known[i] : 0);
+            gp->factor[i * (count + 1)] += diagonal(gp, i, noise, *jitter);
         if (linear_cholesky(square(gp->factor, count), count))
             return NR_OK;
     }
@@ -190,7 +201,7 @@ static nr_status likelihood_gradient(struct gp *gp, const double *theta, double 
         double *row = gp->factor + k * n;
         for (size_t i = k; i < n; i++)
             row[i] = gp->alpha[i] * gp->alpha[k] - row[i];
-        trace += row[k];
+        trace += row[k] * gp->share[k];
         sum += gp->alpha[k];
     }
     kernel_gradient(&gp->model.kernel, theta, data_points(gp, n), gp->factor, n, gradient);
@@ -204,8 +215,8 @@ static nr_status likelihood_gradient(struct gp *gp, const double *theta, double 
 nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value, double *gradient)
 {
     size_t n = gp->observed;
-    double added, log_determinant = 0;
-    nr_status status = factorise(gp, theta, n, &added);
+    double jitter, log_determinant = 0;
+    nr_status status = factorise(gp, theta, n, &jitter);
     if (status != NR_OK)
         return status;
     double quadratic = solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], n);
@@ -226,7 +237,7 @@ nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value
 
 nr_status gp_condition(struct gp *gp, const double *theta)
 {
-    nr_status status = factorise(gp, theta, gp->total, &gp->added);
+    nr_status status = factorise(gp, theta, gp->total, &gp->jitter);
     if (status != NR_OK)
         return status;
     (void)solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], gp->total);
@@ -269,6 +280,23 @@ void gp_posterior_mean(const struct gp *gp, struct kernel_points x, double *work
     (void)cross(gp, x, work, mean);
 }
 
+void gp_posterior_gradient(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance,
+                           double *mean_gradient, double *variance_gradient)
+{
+    const struct kernel *kernel = &gp->model.kernel;
+    size_t features = kernel->features;
+    struct kernel_points observed = data_points(gp, gp->observed), all = data_points(gp, gp->total);
+    gp_posterior(gp, x, work, mean, variance);
+    linear_solve_back(square(gp->factor, gp->total), gp->total, (struct linear_matrix){work, x.count}, x.count);
+    for (size_t k = 0; k < x.count; k++) { /* work: A^-1 k(data, x) */
+        double *by = variance_gradient + k * features;
+        kernel_cross_slope(kernel, gp->theta, observed, x, k, gp->alpha, 1, mean_gradient + k * features);
+        kernel_cross_slope(kernel, gp->theta, all, x, k, work + k, x.count, by);
+        for (size_t j = 0; j < features; j++)
+            by[j] *= -2;
+    }
+}
+
 void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint)
 {
     struct linear_matrix whitened = whiten(gp, x, work, mean);
@@ -279,8 +307,9 @@ void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *wor
 void gp_fitted(const struct gp *gp, double *mean)
 {
     size_t n = gp->observed, awaited = gp->total - n;
+    double noise = exp(gp->theta[kernel_parameters(&gp->model.kernel)]);
     for (size_t i = 0; i < n; i++) /* A alpha = y - m, and A = K + diagonal, so K alpha + m = y - diagonal alpha */
-        mean[i] = gp->y[i] - (gp->added + gp->known[i]) * gp->alpha[i];
+        mean[i] = gp->y[i] - diagonal(gp, i, noise, gp->jitter) * gp->alpha[i];
     for (size_t k = 0; k < awaited; k++) {
         struct kernel_points one = {gp->x + n + k, 1, gp->total};
         kernel_cross(&gp->model.kernel, gp->theta, data_points(gp, n), one, gp->scratch, n);

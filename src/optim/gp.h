@@ -38,10 +38,11 @@ nr_status gp_create(const struct gp_model *model, struct gp **out) NR_MUST_CHECK
 void gp_destroy(struct gp *gp);
 const struct gp_model *gp_model_of(const struct gp *gp);
 
-/* Copies the data: x of observed + awaited points by feature, y and `known` (variances, NULL: none) of the observed.
- * The observed come first. */
-nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y,
-                      const double *known) NR_MUST_CHECK;
+/* Copies the data: x of observed + awaited points by feature; of the observed, which come first, y, `known` (variances,
+ * NULL: none) and `repeats` (NULL: 1 each): y_i may be the mean of so many measurements, its noise is then that much
+ * smaller. */
+nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y, const double *known,
+                      const double *repeats) NR_MUST_CHECK;
 
 struct gp_value {
     double log_likelihood; /* log marginal likelihood, not divided by n */
@@ -64,6 +65,9 @@ size_t gp_points(const struct gp *gp);          /* observed and awaited */
 const double *gp_outcomes(const struct gp *gp); /* y as given, of the observed */
 /* Mean and variance of f (without noise) at x. `work` holds gp_points() * x.count doubles. */
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance);
+/* As gp_posterior() with the gradients by the features of x, [x.count][features]; those of categories are 0. */
+void gp_posterior_gradient(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance,
+                           double *mean_gradient, double *variance_gradient);
 /* The mean alone, which costs O(n) a point where the variance costs O(n^2). */
 void gp_posterior_mean(const struct gp *gp, struct kernel_points x, double *work, double *mean);
 /* As gp_posterior(), and all covariances: joint[i + k * x.count]. */

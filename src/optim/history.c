@@ -51,7 +51,8 @@ nr_status history_add(struct history *history, int64_t id, const double *point, 
         grow_slots(history) != NR_OK)
         return NR_NO_MEMORY;
     struct history_trial *trial = &history->trial[history->count];
-    *trial = (struct history_trial){.id = id, .state = TRIAL_PENDING, .admission = *admission};
+    *trial = (struct history_trial){
+        .id = id, .state = TRIAL_PENDING, .admission = *admission, .ended_before = history->ended};
     for (size_t j = 0; j < OPTIM_MAX_OUTCOMES; j++)
         trial->result.value[j] = trial->result.variance[j] = NAN;
     trial->result.seconds = NAN;
@@ -74,6 +75,11 @@ struct history_trial *history_find(const struct history *history, int64_t id)
 const double *history_point(const struct history *history, size_t index)
 {
     return history->points + index * history->dimensions;
+}
+
+size_t history_first(const struct history *history, const char *identity)
+{
+    return history->slot[find_slot(history, identity)] - 1;
 }
 
 bool history_knows(const struct history *history, const char *identity)

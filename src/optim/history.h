@@ -11,12 +11,14 @@ struct history_trial {
     enum trial_state state;
     struct optim_admission admission;
     struct optim_result result; /* of modelled outcomes, once finished; NaN before */
+    size_t ended_before;        /* trials that had ended when this one was suggested */
 };
 
 struct history {
     size_t dimensions;
     struct history_trial *trial;
     size_t count, capacity;
+    size_t ended;   /* finished or failed */
     double *points; /* [count][dimensions] */
     size_t points_capacity;
     uint32_t *slot; /* open addressing over identities: index + 1 of a trial, 0 where empty */
@@ -27,6 +29,8 @@ nr_status history_add(struct history *history, int64_t id, const double *point,
                       const struct optim_admission *admission) NR_MUST_CHECK;
 struct history_trial *history_find(const struct history *history, int64_t id); /* NULL: there is none */
 const double *history_point(const struct history *history, size_t index);
+/* The first trial of an identity that the history knows. */
+size_t history_first(const struct history *history, const char *identity);
 bool history_knows(const struct history *history, const char *identity);
 void history_clear(struct history *history);
 

@@ -52,7 +52,7 @@ static nr_status check(const struct optim_problem *problem, const struct optim_o
 static nr_status create_model(struct optimizer *optimizer)
 {
     uint64_t seed = optimizer->options.seed;
-    nr_status status = surrogate_create(&optimizer->problem, seed, optimizer->options.initial, &optimizer->surrogate);
+    nr_status status = surrogate_create(&optimizer->problem, &optimizer->options, &optimizer->surrogate);
     if (status == NR_OK)
         status =
             proposer_create(&optimizer->problem, &optimizer->history, &optimizer->sampler, seed, &optimizer->proposer);
@@ -260,6 +260,7 @@ nr_status optimizer_tell(struct optimizer *optimizer, int64_t id, const struct o
         return status;
     trial->result = *result;
     trial->state = TRIAL_FINISHED;
+    optimizer->history.ended++;
     return NR_OK;
 }
 
@@ -267,9 +268,11 @@ nr_status optimizer_fail(struct optimizer *optimizer, int64_t id)
 {
     struct history_trial *trial;
     nr_status status = find_pending(optimizer, id, &trial);
-    if (status == NR_OK)
-        trial->state = TRIAL_FAILED;
-    return status;
+    if (status != NR_OK)
+        return status;
+    trial->state = TRIAL_FAILED;
+    optimizer->history.ended++;
+    return NR_OK;
 }
 
 const struct optim_problem *optimizer_problem(const struct optimizer *optimizer)

@@ -1,5 +1,6 @@
 #include "optim/response.h"
 
+#include <cerf.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,17 @@ double normal_quantile(double p)
         x += newton / (1 - 0.5 * x * newton);
     }
     return p < 0.5 ? -x : x;
+}
+
+/* Below -5 by erfcx: Phi(z) = exp(-z^2/2) erfcx(-z / sqrt2) / 2. */
+double normal_log_probability(double z, double *slope)
+{
+    double log_density = -0.5 * z * z - 0.9189385332046727;
+    double log_probability =
+        z > -5 ? log(0.5 * erfc(-z * 0.7071067811865476)) : -0.5 * z * z + log(0.5 * erfcx(-z * 0.7071067811865476));
+    if (slope)
+        *slope = exp(log_density - log_probability);
+    return log_probability;
 }
 
 static int compare_reals(const void *left, const void *right)
@@ -81,7 +93,7 @@ void response_fit(const double *value, size_t count, bool half_rank, double *wor
     memcpy(raw, value, count * sizeof *raw);
     qsort(raw, count, sizeof *raw, compare_reals);
     memcpy(warped, raw, count * sizeof *raw);
-    *map = (struct response_map){.raw = raw, .warped = warped, .count = count, .slope = 1};
+    *map = (struct response_map){.raw = raw, .warped = warped, .count = count, .slope = 1, .affine = !half_rank};
     map->median = median_of(raw, count);
     if (half_rank)
         warp(map, warped);
@@ -93,6 +105,8 @@ void response_fit(const double *value, size_t count, bool half_rank, double *wor
 static double warp_one(const struct response_map *map, double value)
 {
     size_t low = 0, high = map->count - 1;
+    if (map->affine)
+        return value;
     if (value <= map->raw[0])
         return map->warped[0];
     if (value >= map->raw[high])
@@ -117,6 +131,8 @@ double response_restore(const struct response_map *map, double modelled)
 {
     double warped = map->mean + map->deviation * modelled;
     size_t low = 0, high = map->count - 1;
+    if (map->affine)
+        return warped;
     if (warped <= map->warped[0])
         return map->raw[0] - (map->warped[0] - warped) / map->slope;
     if (warped >= map->warped[high])

@@ -1,7 +1,10 @@
-/* The model of a search: one Gaussian process per objective that is not known beforehand, the front of what is believed
- * of finished and running trials, and the acquisition function over it.
+/* The model of a search: a Gaussian process per outcome that is not known beforehand and one of success, the front of
+ * what is believed of finished and running trials, and the acquisition function over it.
  *
- * Called by the optimizer: surrogate_fit() once per suggestion, surrogate_score() for batches of candidates. */
+ *   log value = log EHVI (or log EI) + sum over constraints of log P(feasible) + log P(success) - log seconds
+ *
+ * without the first while no trial is believed to be feasible. Front and incumbent count only trials that are believed
+ * to be. Called by the optimizer: surrogate_fit() once per suggestion, surrogate_score() for batches of candidates. */
 #ifndef NASRUN_OPTIM_SURROGATE_H
 #define NASRUN_OPTIM_SURROGATE_H
 
@@ -9,8 +12,7 @@
 
 struct surrogate;
 
-/* `initial` bounds the number of results that the model waits for. */
-nr_status surrogate_create(const struct optim_problem *problem, uint64_t seed, int64_t initial,
+nr_status surrogate_create(const struct optim_problem *problem, const struct optim_options *options,
                            struct surrogate **out) NR_MUST_CHECK;
 void surrogate_destroy(struct surrogate *surrogate);
 
@@ -23,8 +25,10 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
  * what a search believes: the model as its last fit has it, with all results. */
 nr_status surrogate_look(struct surrogate *surrogate, const struct history *history, struct text *note) NR_MUST_CHECK;
 
+/* ---- scores, after a fit ---- */
+
 struct score {
-    double log_value; /* log EI or log EHVI; -inf: no improvement possible */
+    double log_value; /* -inf: no improvement possible */
     double optimism;  /* decides where that is equal: sum of means plus deviations */
 };
 
@@ -36,18 +40,45 @@ static inline bool score_better(struct score a, struct score b)
     return a.log_value > b.log_value || (a.log_value == b.log_value && a.optimism > b.optimism);
 }
 
-/* The trial (index into the history) of a member of the believed front, best first objective first; SIZE_MAX beyond the
- * last. */
-size_t surrogate_front(const struct surrogate *surrogate, size_t position);
+/* How what is known beforehand changes with one dimension's place in the unit cube. */
+struct admission_slope {
+    double exact[OPTIM_MAX_OBJECTIVES];
+    double work;
+};
+/* Scores with the gradient of log_value by the places in the unit cube, [count][space->count]; only real and whole
+ * numbers that are active have one, all else gets 0. `slope` as `gradient`; NULL: nothing known beforehand changes. */
+nr_status surrogate_score_gradient(struct surrogate *surrogate, const double *points,
+                                   const struct optim_admission *admission, const struct admission_slope *slope,
+                                   size_t count, struct score *score, double *gradient) NR_MUST_CHECK;
 
-/* The state that later decisions depend on, "results=24 full=12 model0=...", with every bit of the hyper-parameters. */
+/* The trial (index into the history) of a member of the believed front, in the order of the history; SIZE_MAX beyond
+ * the last. */
+size_t surrogate_front(const struct surrogate *surrogate, size_t position);
+/* The reference point of the acquisition in the objectives' own units. */
+void surrogate_reference(const struct surrogate *surrogate, double *reference);
+
+/* What the score of a point is made of. */
+struct forecast {
+    double log_improvement;                     /* log EHVI or log EI; NaN while nothing is feasible */
+    double log_feasible[OPTIM_MAX_CONSTRAINTS]; /* log probabilities */
+    double log_success;
+    double log_seconds; /* predicted; NaN: not asked for, or unknown */
+    double log_value;   /* as surrogate_score() gives it */
+};
+nr_status surrogate_forecast(struct surrogate *surrogate, const double *point, const struct optim_admission *admission,
+                             struct forecast *out) NR_MUST_CHECK;
+
+/* ---- state ---- */
+
+/* What later decisions depend on, "results=24 full=12 model0=...", with every bit of the hyper-parameters. */
 void surrogate_append_state(const struct surrogate *surrogate, struct text *text);
 /* One "key=value" of it; false when it is none. */
 bool surrogate_restore_entry(struct surrogate *surrogate, const char *entry);
 
 /* ---- what is believed, for reports (surrogate_read.c); after surrogate_fit() or surrogate_look() ---- */
 
-/* Results that the model holds, and which trial (index into the history) each is. */
+/* Results that the model holds, equal identities pooled, and which trial (index into the history) each is: the first.
+ */
 size_t surrogate_rows(const struct surrogate *surrogate);
 size_t surrogate_row_trial(const struct surrogate *surrogate, size_t row);
 bool surrogate_models(const struct surrogate *surrogate, size_t outcome);

@@ -38,7 +38,7 @@ static struct gp *make(enum kernel_family family, const struct data *data, bool 
         model.length.sd = model.noise.sd = 0;
     struct gp *gp = NULL;
     assert_ok(gp_create(&model, &gp));
-    assert_ok(gp_set_data(gp, points_of(data), data->count, data->y, NULL));
+    assert_ok(gp_set_data(gp, points_of(data), data->count, data->y, NULL, NULL));
     return gp;
 }
 
@@ -295,7 +295,7 @@ static void gradient_against_differences(void **state)
     model.fit_scale = true;
     struct gp *gp = NULL;
     assert_ok(gp_create(&model, &gp));
-    assert_ok(gp_set_data(gp, points_of(&data), 25, data.y, known));
+    assert_ok(gp_set_data(gp, points_of(&data), 25, data.y, known, NULL));
     double theta[7] = {-1, 0.1, 0.4, -0.3, -0.9, -3.5, 0.2}, gradient[7];
     struct gp_value value;
     assert_ok(gp_evaluate(gp, theta, &value, gradient));
@@ -323,11 +323,11 @@ static void awaited_points(void **state)
     case_theta(&golden, 0, theta);
     struct gp *gp = make(KERNEL_RBF, &golden.train, true);
     struct kernel_points few = {golden.train.x, OBSERVED, TOTAL};
-    assert_ok(gp_set_data(gp, few, OBSERVED, golden.train.y, NULL));
+    assert_ok(gp_set_data(gp, few, OBSERVED, golden.train.y, NULL, NULL));
     assert_ok(gp_condition(gp, theta));
     gp_posterior(gp, points_of(&golden.test), work, before, wide);
 
-    assert_ok(gp_set_data(gp, points_of(&golden.train), OBSERVED, golden.train.y, NULL));
+    assert_ok(gp_set_data(gp, points_of(&golden.train), OBSERVED, golden.train.y, NULL, NULL));
     assert_ok(gp_condition(gp, theta));
     gp_posterior(gp, points_of(&golden.test), work, mean, variance);
     gp_fitted(gp, fitted);
@@ -339,7 +339,7 @@ static void awaited_points(void **state)
     double filled[TOTAL], again[TOTAL];
     memcpy(filled, golden.train.y, sizeof filled);
     memcpy(filled + OBSERVED, fitted + OBSERVED, (TOTAL - OBSERVED) * sizeof *filled);
-    assert_ok(gp_set_data(gp, points_of(&golden.train), TOTAL, filled, NULL));
+    assert_ok(gp_set_data(gp, points_of(&golden.train), TOTAL, filled, NULL, NULL));
     assert_ok(gp_condition(gp, theta));
     gp_posterior(gp, points_of(&golden.test), work, before, wide);
     gp_fitted(gp, again);
@@ -362,7 +362,7 @@ static void known_noise(void **state)
     double theta[5] = {0, log(2), 0, log(0.1), 0}, work[2], mean, variance;
     struct gp *gp = NULL;
     assert_ok(gp_create(&model, &gp));
-    assert_ok(gp_set_data(gp, (struct kernel_points){x, 2, 2}, 2, y, known));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, 2, 2}, 2, y, known, NULL));
     assert_ok(gp_condition(gp, theta));
     gp_posterior(gp, (struct kernel_points){x, 1, 1}, work, &mean, &variance);
     double precision = 1 / 2.0 + 1 / 0.2 + 1 / 0.5;
@@ -383,7 +383,7 @@ static void singular_covariance(void **state)
     struct gp_model model = gp_model_default((struct kernel){.family = KERNEL_RBF, .features = 1});
     struct gp *gp = NULL;
     assert_ok(gp_create(&model, &gp));
-    assert_ok(gp_set_data(gp, (struct kernel_points){x, 30, 30}, 30, y, NULL));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, 30, 30}, 30, y, NULL, NULL));
     assert_ok(gp_condition(gp, theta));
     gp_posterior(gp, (struct kernel_points){x, 1, 1}, work, &mean, &variance);
     assert_near(mean, 1, 1e-5, 0);
