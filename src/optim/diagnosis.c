@@ -67,6 +67,11 @@ void diagnosis_append_model(const struct diagnosis *diagnosis, struct text *text
     surrogate_append_state(diagnosis->surrogate, text);
 }
 
+size_t diagnosis_trials(const struct diagnosis *diagnosis)
+{
+    return diagnosis->history->count;
+}
+
 size_t diagnosis_rows(const struct diagnosis *diagnosis)
 {
     return surrogate_rows(diagnosis->surrogate);
@@ -195,7 +200,7 @@ nr_status diagnosis_leave_one_out(struct diagnosis *diagnosis, size_t outcome, s
 
 /* ---- beliefs ---- */
 
-nr_status diagnosis_believe(struct diagnosis *diagnosis, size_t index, struct diagnosis_belief *belief)
+static nr_status believe(struct diagnosis *diagnosis, size_t index, struct diagnosis_belief *belief)
 {
     const struct optim_admission *admission = &diagnosis->history->trial[index].admission;
     for (size_t j = 0; j < diagnosis_outcomes(diagnosis); j++) {
@@ -213,6 +218,12 @@ nr_status diagnosis_believe(struct diagnosis *diagnosis, size_t index, struct di
     return NR_OK;
 }
 
+nr_status diagnosis_believe(struct diagnosis *diagnosis, int64_t trial, struct diagnosis_belief *belief)
+{
+    const struct history_trial *known = history_find(diagnosis->history, trial);
+    return known ? believe(diagnosis, (size_t)(known - diagnosis->history->trial), belief) : NR_NOT_FOUND;
+}
+
 /* Whether the constraints are believed to be kept. */
 static bool keeps(const struct optim_problem *problem, const struct diagnosis_belief *belief)
 {
@@ -224,19 +235,19 @@ static bool keeps(const struct optim_problem *problem, const struct diagnosis_be
     return true;
 }
 
-nr_status diagnosis_front(struct diagnosis *diagnosis, size_t *front, size_t *members)
+nr_status diagnosis_front(struct diagnosis *diagnosis, int64_t *front, size_t *members)
 {
     const struct optim_problem *problem = diagnosis->problem;
     const struct history *history = diagnosis->history;
     size_t objectives = problem->objectives, count = 0;
     double *value = mem_array(history->count * objectives, sizeof *value);
-    size_t *index = mem_array(history->count, sizeof *index);
-    nr_status status = value && index ? NR_OK : NR_NO_MEMORY;
+    size_t *index = mem_array(history->count, sizeof *index), *chosen = mem_array(history->count, sizeof *chosen);
+    nr_status status = value && index && chosen ? NR_OK : NR_NO_MEMORY;
     for (size_t i = 0; i < history->count && status == NR_OK; i++) {
         struct diagnosis_belief belief[OPTIM_MAX_OUTCOMES];
         if (history->trial[i].state != TRIAL_FINISHED)
             continue;
-        status = diagnosis_believe(diagnosis, i, belief);
+        status = believe(diagnosis, i, belief);
         if (status != NR_OK || !keeps(problem, belief))
             continue;
         for (size_t j = 0; j < objectives; j++)
@@ -244,10 +255,11 @@ nr_status diagnosis_front(struct diagnosis *diagnosis, size_t *front, size_t *me
         index[count++] = i;
     }
     if (status == NR_OK)
-        *members = pareto_front(value, count, objectives, front);
+        *members = pareto_front(value, count, objectives, chosen);
     for (size_t k = 0; status == NR_OK && k < *members; k++)
-        front[k] = index[front[k]];
+        front[k] = history->trial[index[chosen[k]]].id;
     free(value);
     free(index);
+    free(chosen);
     return status;
 }

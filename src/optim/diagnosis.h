@@ -9,7 +9,6 @@
 #ifndef NASRUN_OPTIM_DIAGNOSIS_H
 #define NASRUN_OPTIM_DIAGNOSIS_H
 
-#include "optim/history.h"
 #include "optim/optimizer.h"
 
 struct diagnosis;
@@ -25,7 +24,8 @@ void diagnosis_destroy(struct diagnosis *diagnosis);
 bool diagnosis_models(const struct diagnosis *diagnosis, size_t outcome);
 /* The hyper-parameters as text, as a suggestion records them: for diagnosis_create() of another diagnosis. */
 void diagnosis_append_model(const struct diagnosis *diagnosis, struct text *text);
-size_t diagnosis_rows(const struct diagnosis *diagnosis); /* results in the model; replicates are one */
+size_t diagnosis_trials(const struct diagnosis *diagnosis); /* that the optimizer knows, in whatever state */
+size_t diagnosis_rows(const struct diagnosis *diagnosis);   /* results in the model; replicates are one */
 
 /* ---- leave-one-out ---- */
 
@@ -75,11 +75,11 @@ struct diagnosis_belief {
     double mean, low, high; /* of the outcome itself, without the noise of measuring it; an exact one: its value */
 };
 
-/* Of trial `index` of the history: belief[outcome] for all outcomes. */
-nr_status diagnosis_believe(struct diagnosis *diagnosis, size_t index, struct diagnosis_belief *belief) NR_MUST_CHECK;
+/* Of a trial that the optimizer knows: belief[outcome] for all outcomes. */
+nr_status diagnosis_believe(struct diagnosis *diagnosis, int64_t trial, struct diagnosis_belief *belief) NR_MUST_CHECK;
 /* The finished trials that no other is believed to dominate by mean, best first objective first, among those believed
- * to keep the constraints; indices into the history, room for its count. Of trials of one network the first counts. */
-nr_status diagnosis_front(struct diagnosis *diagnosis, size_t *front, size_t *members) NR_MUST_CHECK;
+ * to keep the constraints; `front` has room for diagnosis_trials(). Of trials of one network the first counts. */
+nr_status diagnosis_front(struct diagnosis *diagnosis, int64_t *front, size_t *members) NR_MUST_CHECK;
 
 /* ---- why a point ---- */
 
@@ -91,9 +91,11 @@ struct diagnosis_reason {
     double deviation[OPTIM_MAX_OUTCOMES]; /* uncertainty of the outcome, as a share of that before any result */
     double log_value;                     /* of the acquisition function */
     double front_chance;                  /* that it dominates, or extends, the front believed then */
-    size_t competitors; /* members of that front that it would dominate at the good ends of its intervals ... */
-    size_t *competitor; /* ... as indices into the history */
-    size_t nearest[DIAGNOSIS_NEAREST]; /* finished trials most like it to the first modelled outcome, nearest first */
+    /* Trials of that front that it would dominate at the good ends of its intervals. */
+    int64_t *competitor;
+    size_t competitors;
+    /* Finished trials most like it to the first modelled outcome, nearest first. */
+    int64_t nearest[DIAGNOSIS_NEAREST];
     double similarity[DIAGNOSIS_NEAREST]; /* prior correlation with them */
     size_t nears;
 };

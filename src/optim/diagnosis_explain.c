@@ -101,7 +101,8 @@ static nr_status find_chance(const struct diagnosis *diagnosis, const struct sta
     return NR_OK;
 }
 
-static nr_status find_competitors(const struct standing *standing, struct diagnosis_reason *reason)
+static nr_status find_competitors(const struct diagnosis *diagnosis, const struct standing *standing,
+                                  struct diagnosis_reason *reason)
 {
     double hoped[OPTIM_MAX_OBJECTIVES];
     reason->competitor = mem_array(standing->members, sizeof *reason->competitor);
@@ -111,12 +112,12 @@ static nr_status find_competitors(const struct standing *standing, struct diagno
         hoped[j] = standing->mean[j] + diagnosis_width * standing->deviation[j];
     for (size_t k = 0; k < standing->members; k++)
         if (covers(hoped, standing->front + k * standing->objectives, standing->objectives))
-            reason->competitor[reason->competitors++] = standing->member[k];
+            reason->competitor[reason->competitors++] = diagnosis->history->trial[standing->member[k]].id;
     return NR_OK;
 }
 
 /* Keeps the nearest ones in order. */
-static void insert_near(struct diagnosis_reason *reason, size_t index, double similarity)
+static void insert_near(struct diagnosis_reason *reason, int64_t trial, double similarity)
 {
     size_t at = reason->nears;
     while (at > 0 && similarity > reason->similarity[at - 1])
@@ -128,7 +129,7 @@ static void insert_near(struct diagnosis_reason *reason, size_t index, double si
         reason->nearest[k] = reason->nearest[k - 1];
         reason->similarity[k] = reason->similarity[k - 1];
     }
-    reason->nearest[at] = index;
+    reason->nearest[at] = trial;
     reason->similarity[at] = similarity;
 }
 
@@ -148,7 +149,7 @@ static nr_status find_nearest(struct diagnosis *diagnosis, const double *point, 
             surrogate_similarity(diagnosis->surrogate, outcome, point, history_point(history, i), 1, &similarity);
         if (status != NR_OK)
             return status;
-        insert_near(reason, i, similarity);
+        insert_near(reason, history->trial[i].id, similarity);
     }
     return NR_OK;
 }
@@ -188,7 +189,7 @@ nr_status diagnosis_explain(struct diagnosis *diagnosis, const double *point, co
     if (status == NR_OK)
         status = find_chance(diagnosis, &standing, &reason.front_chance);
     if (status == NR_OK)
-        status = find_competitors(&standing, &reason);
+        status = find_competitors(diagnosis, &standing, &reason);
     if (status == NR_OK)
         status = find_nearest(diagnosis, point, &reason);
     if (status == NR_OK)

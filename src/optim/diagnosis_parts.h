@@ -3,6 +3,7 @@
 #define NASRUN_OPTIM_DIAGNOSIS_PARTS_H
 
 #include "optim/diagnosis.h"
+#include "optim/history.h"
 #include "optim/surrogate.h"
 
 struct diagnosis {

@@ -145,31 +145,46 @@ static nr_status check_test_labels(const char *path, const uint8_t *labels, int6
     return NR_OK;
 }
 
-/* What the training part says about a test part: its classes; and a shape that must be the same. */
-static nr_status classes_of_training(const char *folder, const struct part_files *test, struct log *log, int64_t *out)
+nr_status dataset_outline_read(const char *folder, struct log *log, struct dataset_outline *out)
 {
     struct part_files files = {0};
-    uint8_t *labels = NULL;
+    struct dataset_outline outline = {0};
     nr_status status = part_open(folder, DATASET_TRAIN, log, &files);
     if (status != NR_OK)
         return status;
-    struct shape train = part_shape(&files), shape = part_shape(test);
-    if (memcmp(&train, &shape, sizeof shape)) {
-        log_error(log, "%s: images of %lldx%lldx%lld, expected %lldx%lldx%lld as in %s", test->images_path,
-                  (long long)shape.channels, (long long)shape.height, (long long)shape.width, (long long)train.channels,
-                  (long long)train.height, (long long)train.width, files.images_path);
-        status = NR_INVALID;
-        goto err_close;
-    }
     size_t header = idx_header_bytes(files.labels), count = idx_data_bytes(files.labels);
-    labels = mem_array(header + count, 1);
+    uint8_t *labels = mem_array(header + count, 1);
     status = labels ? idx_read(files.labels, labels, log) : log_no_memory(log, files.labels_path);
     if (status == NR_OK)
-        status = count_classes(files.labels_path, labels + header, (int64_t)count, log, out);
-err_close:
+        status = count_classes(files.labels_path, labels + header, (int64_t)count, log, &outline.classes);
+    if (status == NR_OK) {
+        outline.shape = part_shape(&files);
+        outline.count = (int64_t)count;
+        for (size_t i = 0; i < count; i++)
+            outline.images_of[labels[header + i]]++;
+        *out = outline;
+    }
     free(labels);
     part_close(&files);
     return status;
+}
+
+/* What the training part says about a test part: its classes; and a shape that must be the same. */
+static nr_status classes_of_training(const char *folder, const struct part_files *test, struct log *log, int64_t *out)
+{
+    struct dataset_outline outline;
+    nr_status status = dataset_outline_read(folder, log, &outline);
+    if (status != NR_OK)
+        return status;
+    struct shape train = outline.shape, shape = part_shape(test);
+    if (memcmp(&train, &shape, sizeof shape)) {
+        log_error(log, "%s: images of %lldx%lldx%lld, expected %lldx%lldx%lld as in the training part",
+                  test->images_path, (long long)shape.channels, (long long)shape.height, (long long)shape.width,
+                  (long long)train.channels, (long long)train.height, (long long)train.width);
+        return NR_INVALID;
+    }
+    *out = outline.classes;
+    return NR_OK;
 }
 
 /* Writable memory of `bytes`, really there: a sparse one would end us with SIGBUS where memory runs out. */

@@ -33,6 +33,16 @@ struct dataset {
  * relative to the file that names it; without it from where dataset_find() finds data.dataset. */
 nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log,
                        struct dataset **out) NR_MUST_CHECK;
+
+/* What a training part is like but for its images: its header and labels, read in milliseconds. */
+struct dataset_outline {
+    struct shape shape;
+    int64_t classes, count;
+    int64_t images_of[UINT8_MAX + 1]; /* by class */
+};
+/* Of the study's set; errors as dataset_load(), but check sums are not compared. */
+nr_status dataset_outline(const struct study *study, struct log *log, struct dataset_outline *out) NR_MUST_CHECK;
+nr_status dataset_outline_read(const char *folder, struct log *log, struct dataset_outline *out) NR_MUST_CHECK;
 /* data.folder as a path from here; NULL when the study has none, or out of memory. The caller frees. */
 char *dataset_chosen_folder(const struct study *study) NR_MUST_CHECK;
 /* The folder of the set: $NASRUN_DATA/NAME, data/NAME here, data/NAME of the project that the program was built in or

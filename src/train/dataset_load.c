@@ -44,15 +44,29 @@ static nr_status find_chosen(const struct study *study, const char *name, struct
     return NR_OK;
 }
 
-nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log, struct dataset **out)
+static nr_status find_folder(const struct study *study, struct log *log, char **out)
 {
     const struct setting *setting = &study->setting[KEY_DATA_FOLDER];
     const char *name = study_text(study, KEY_DATASET);
+    return setting->text && *setting->text ? find_chosen(study, name, log, out) : dataset_find(name, log, out);
+}
+
+nr_status dataset_load(const struct study *study, enum dataset_part part, struct log *log, struct dataset **out)
+{
     char *folder = NULL;
-    nr_status status =
-        setting->text && *setting->text ? find_chosen(study, name, log, &folder) : dataset_find(name, log, &folder);
+    nr_status status = find_folder(study, log, &folder);
     if (status == NR_OK)
-        status = dataset_read(name, folder, part, log, out);
+        status = dataset_read(study_text(study, KEY_DATASET), folder, part, log, out);
+    free(folder);
+    return status;
+}
+
+nr_status dataset_outline(const struct study *study, struct log *log, struct dataset_outline *out)
+{
+    char *folder = NULL;
+    nr_status status = find_folder(study, log, &folder);
+    if (status == NR_OK)
+        status = dataset_outline_read(folder, log, out);
     free(folder);
     return status;
 }

@@ -11,15 +11,33 @@ enum { MOST_CLASSES = UINT8_MAX + 1 };
 
 enum use { UNUSED, TRAINS, VALIDATES };
 
+/* Of the `count` images of a class, how many are used at all and how many of these validate. */
+static int64_t share_of_class(int64_t count, double fraction, double validation, int64_t *validations)
+{
+    int64_t used = llround(fraction * (double)count);
+    used = used < 2 ? 2 : used > count ? count : used;
+    int64_t kept = llround(validation * (double)used);
+    *validations = kept < 1 ? 1 : kept > used - 1 ? used - 1 : kept;
+    return used;
+}
+
+void split_count(const struct dataset_outline *outline, double fraction, double validation, int64_t *trainings,
+                 int64_t *validations)
+{
+    *trainings = *validations = 0;
+    for (int64_t c = 0; c < outline->classes; c++) {
+        int64_t kept, used = share_of_class(outline->images_of[c], fraction, validation, &kept);
+        *trainings += used - kept;
+        *validations += kept;
+    }
+}
+
 /* Marks what the images of class c are for. Every class has a permutation of its own, from which the first images
  * validate, the next train and the rest stay unused: what one class does does not change another's. */
 static void mark_class(const uint32_t *images, uint32_t *permutation, int64_t count, double fraction,
                        double validation, uint64_t seed, uint32_t c, uint8_t *use)
 {
-    int64_t used = llround(fraction * (double)count);
-    used = used < 2 ? 2 : used > count ? count : used;
-    int64_t validations = llround(validation * (double)used);
-    validations = validations < 1 ? 1 : validations > used - 1 ? used - 1 : validations;
+    int64_t validations, used = share_of_class(count, fraction, validation, &validations);
     for (int64_t i = 0; i < count; i++)
         permutation[i] = images[i];
     struct rng rng = rng_create(seed, 0, RANDOM_SPLIT, c, 0);

@@ -17,6 +17,9 @@ struct split {
  * each class on either side (NR_INVALID when a class has too few). */
 nr_status split_create(const struct dataset *dataset, double fraction, double validation, uint64_t seed,
                        struct log *log, struct split **out) NR_MUST_CHECK;
+/* How many images the split of such a set has, without making it. */
+void split_count(const struct dataset_outline *outline, double fraction, double validation, int64_t *trainings,
+                 int64_t *validations);
 void split_destroy(struct split *split);
 
 #endif

@@ -3,6 +3,7 @@
 #include "optim/problems.h"
 
 #include "optim/diagnosis.h"
+#include "optim/history.h"
 #include "optim/sobol.h"
 #include "base/rng.h"
 
@@ -95,7 +96,8 @@ static void look_at_everything(const struct optimizer *optimizer, const double *
     struct diagnosis_importance importance[16];
     struct diagnosis_reason reason;
     struct optim_admission admission = {.exact = {0, 5000}};
-    size_t front[MOST], members;
+    int64_t front[MOST];
+    size_t members;
     nr_status status = diagnosis_create(optimizer, NULL, &note, &diagnosis);
     text_clear(&note);
     if (status == NR_NO_RESULT)
@@ -173,7 +175,7 @@ static void left_out_as_by_force(void **state)
             bed_tell(&without, (int64_t)k + 1, point, row[k].measured, k == i ? 1e12 : NAN);
         }
         struct diagnosis *other = bed_diagnose(&without, fit.data);
-        assert_ok(diagnosis_believe(other, i, &belief));
+        assert_ok(diagnosis_believe(other, (int64_t)i + 1, &belief));
         /* 1e12 is infinite to about 1e-11 of the spread; solving loses up to the condition number, some 1e4 */
         assert_near(row[i].mean, belief.mean, 0, 1e-6);
         double half = 0.5 * (belief.high - belief.low) / 1.959963984540054;
@@ -351,7 +353,8 @@ static void best_is_the_mean(void **state)
     (void)state;
     static const char *const line[] = {"x", "real 0..1", NULL};
     struct bed bed;
-    size_t front[MOST], members;
+    int64_t front[MOST];
+    size_t members;
     struct diagnosis_belief belief;
     bed_create(&bed, line, TRANSFORM_NONE);
     bed_fill(&bed, hill, 30, 0.05, 6);
@@ -359,8 +362,8 @@ static void best_is_the_mean(void **state)
     struct diagnosis *diagnosis = bed_diagnose(&bed, NULL);
     assert_ok(diagnosis_front(diagnosis, front, &members));
     assert_int_equal(members, 1); /* one objective */
-    assert_near(history_point(optimizer_history(bed.optimizer), front[0])[0], 0.7, 0, 0.1);
-    assert_ok(diagnosis_believe(diagnosis, 30, &belief));
+    assert_near(history_point(optimizer_history(bed.optimizer), (size_t)front[0] - 1)[0], 0.7, 0, 0.1);
+    assert_ok(diagnosis_believe(diagnosis, 31, &belief));
     assert_true(belief.mean < -0.3 && belief.low < belief.mean && belief.mean < belief.high);
     diagnosis_destroy(diagnosis);
     bed_clear(&bed);
@@ -410,7 +413,7 @@ static void reasons_of_a_suggestion(void **state)
     assert_true(reason.deviation[0] > 0 && reason.deviation[0] < 1);
     assert_int_equal(reason.nears, DIAGNOSIS_NEAREST);
     for (size_t i = 0; i < reason.nears; i++) {
-        assert_true(optimizer_history(before)->trial[reason.nearest[i]].state == TRIAL_FINISHED);
+        assert_true(history_find(optimizer_history(before), reason.nearest[i])->state == TRIAL_FINISHED);
         assert_true(reason.similarity[i] > 0 && reason.similarity[i] <= 1);
         assert_true(i == 0 || reason.similarity[i] <= reason.similarity[i - 1]);
     }

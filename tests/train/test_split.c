@@ -142,6 +142,30 @@ static void normalisation(void **state)
     split_destroy(split);
 }
 
+/* Counting without images says what the split then has. */
+static void counted_beforehand(void **state)
+{
+    (void)state;
+    struct log *log = test_log();
+    struct dataset dataset;
+    uint8_t labels[COUNT], images[COUNT * CHANNELS * PIXELS];
+    make_set(&dataset, labels, images);
+    struct dataset_outline outline = {.shape = dataset.shape, .classes = dataset.classes, .count = dataset.count};
+    for (size_t i = 0; i < COUNT; i++)
+        outline.images_of[labels[i]]++;
+    for (double fraction = 0.01; fraction <= 1; fraction += 0.09)
+        for (double validation = 0.01; validation < 0.95; validation += 0.07) {
+            struct split *split = NULL;
+            int64_t trainings = -1, validations = -1;
+            assert_ok(split_create(&dataset, fraction, validation, 1, log, &split));
+            split_count(&outline, fraction, validation, &trainings, &validations);
+            assert_int_equal(trainings, split->trainings);
+            assert_int_equal(validations, split->validations);
+            split_destroy(split);
+        }
+    log_destroy(log);
+}
+
 static void too_few_images(void **state)
 {
     (void)state;
@@ -187,6 +211,7 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(seeds),
     cmocka_unit_test(fractions_are_nested),
     cmocka_unit_test(normalisation),
+    cmocka_unit_test(counted_beforehand),
     cmocka_unit_test(too_few_images),
     cmocka_unit_test(full_mnist),
 };

@@ -1,0 +1,27 @@
+/* A study looked at: the optimizer that drives it, made again from the event log without touching the store, and the
+ * model in which it believes. For the commands that say what a search thinks, also beside a running driver. */
+#ifndef NASRUN_RUN_LOOK_H
+#define NASRUN_RUN_LOOK_H
+
+#include "optim/diagnosis.h"
+#include "report/results.h"
+#include "run/problem.h"
+
+struct look {
+    struct problem problem; /* points into itself: a look is never copied */
+    struct optimizer *optimizer;
+    struct diagnosis *diagnosis; /* NULL: there is nothing to model yet */
+    char *reason;                /* why not; NULL where there is a model */
+    bool data;                   /* the data set is at hand, or none is needed */
+    const struct results *results;
+    size_t next; /* record that the next admission is probably about */
+};
+
+/* As things stand, or, for a `trial`, as they stood when it was suggested, with what was fitted for it. `results` holds
+ * all trials and outlives the look. Without the data set networks are known as they are recorded, and the noise that
+ * the size of the validation part gives an accuracy is not. */
+nr_status look_create(struct store *store, const struct results *results, int64_t trial, struct log *log,
+                      struct look *out) NR_MUST_CHECK;
+void look_clear(struct look *look);
+
+#endif
