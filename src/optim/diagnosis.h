@@ -89,8 +89,9 @@ struct diagnosis_reason {
     struct diagnosis_belief expected[OPTIM_MAX_OUTCOMES]; /* of a measurement: noise included */
     double surprise[OPTIM_MAX_OUTCOMES]; /* (measured - expected) in standard deviations, positive: better; NaN: none */
     double deviation[OPTIM_MAX_OUTCOMES]; /* uncertainty of the outcome, as a share of that before any result */
-    double log_value;                     /* of the acquisition function */
-    double front_chance;                  /* that it dominates, or extends, the front believed then */
+    /* The acquisition function, in logarithms: the sum, and its parts where they count (NaN where they do not). */
+    double log_value, log_improvement, log_success, log_seconds, log_feasible[OPTIM_MAX_CONSTRAINTS];
+    double front_chance; /* that it dominates, or extends, the front believed then */
     /* Trials of that front that it would dominate at the good ends of its intervals. */
     int64_t *competitor;
     size_t competitors;

@@ -182,7 +182,7 @@ nr_status diagnosis_explain(struct diagnosis *diagnosis, const double *point, co
 {
     struct standing standing = {.objectives = diagnosis->problem->objectives};
     struct diagnosis_reason reason = {0};
-    struct score score;
+    struct forecast forecast;
     nr_status status = predict_point(diagnosis, point, admission, &standing);
     if (status == NR_OK)
         status = take_front(diagnosis, &standing);
@@ -193,9 +193,13 @@ nr_status diagnosis_explain(struct diagnosis *diagnosis, const double *point, co
     if (status == NR_OK)
         status = find_nearest(diagnosis, point, &reason);
     if (status == NR_OK)
-        status = surrogate_score(diagnosis->surrogate, point, admission, 1, &score);
+        status = surrogate_forecast(diagnosis->surrogate, point, admission, &forecast);
     if (status == NR_OK) {
-        reason.log_value = score.log_value;
+        reason.log_value = forecast.log_value;
+        reason.log_improvement = forecast.log_improvement;
+        reason.log_success = forecast.log_success;
+        reason.log_seconds = forecast.log_seconds;
+        memcpy(reason.log_feasible, forecast.log_feasible, sizeof reason.log_feasible);
         expect(diagnosis, &standing, admission, result, &reason);
         *out = reason;
     } else {
