@@ -71,34 +71,62 @@ static nr_status print_network(FILE *out, const struct problem *problem, const c
     return NR_OK;
 }
 
+static void print_objective(FILE *out, const struct study *study, const struct objective *objective)
+{
+    fprintf(out, "  %-16s %s", objective->name, objective->maximize ? "maximize" : "minimize");
+    if (!isnan(objective->threshold))
+        fprintf(out, ", worth something from %.10g on", objective->threshold);
+    if (objective->expression)
+        fprintf(out, "; exact, %s\n", expression_text(objective->expression));
+    else if (study->external)
+        fprintf(out, "; told\n");
+    else
+        fprintf(out, "%s\n", objective->exact ? "; known before training" : "; measured by training");
+}
+
+static void print_constraint(FILE *out, const struct constraint *constraint)
+{
+    if (constraint->relation == RELATION_EXPRESSION)
+        fprintf(out, "  %-16s %s\n", constraint->name, expression_text(constraint->expression));
+    else
+        fprintf(out, "  %-16s %s %.10g\n", constraint->name,
+                constraint->relation == RELATION_AT_MOST ? "<=" : ">=", constraint->bound);
+}
+
+/* Those that are kept beforehand, or those that only trials show. */
+static void print_constraints(FILE *out, const struct study *study, bool outcome, const char *title)
+{
+    bool any = false;
+    for (size_t i = 0; i < study->constraints; i++) {
+        if (study->constraint[i].outcome != outcome)
+            continue;
+        if (!any)
+            fprintf(out, "\n%s\n", title);
+        any = true;
+        print_constraint(out, &study->constraint[i]);
+    }
+}
+
 static void print_goals(FILE *out, const struct study *study)
 {
     fprintf(out, "\nObjectives\n");
-    for (size_t i = 0; i < study->objectives; i++) {
-        const struct objective *objective = &study->objective[i];
-        fprintf(out, "  %-16s %s", objective->name, objective->maximize ? "maximize" : "minimize");
-        if (!isnan(objective->threshold))
-            fprintf(out, ", worth something from %.10g on", objective->threshold);
-        fprintf(out, "%s\n", objective->exact ? "; known before training" : "; measured by training");
-    }
-    for (size_t i = 0; i < study->constraints; i++) {
-        const struct constraint *constraint = &study->constraint[i];
-        if (i == 0)
-            fprintf(out, "\nConstraints (a point that breaks one is never proposed)\n");
-        if (constraint->relation == RELATION_EXPRESSION)
-            fprintf(out, "  %-16s %s\n", constraint->name, expression_text(constraint->expression));
-        else
-            fprintf(out, "  %-16s %s %.10g\n", constraint->name,
-                    constraint->relation == RELATION_AT_MOST ? "<=" : ">=", constraint->bound);
-    }
+    for (size_t i = 0; i < study->objectives; i++)
+        print_objective(out, study, &study->objective[i]);
+    print_constraints(out, study, false, "Constraints (a point that breaks one is never proposed)");
+    print_constraints(out, study, true, "Constraints on outcomes (whether a point keeps them is learnt from trials)");
+}
+
+static void print_title(FILE *out, const struct study *study)
+{
+    fprintf(out, "%s: study \"%s\", %" PRId64 " trials, seed %" PRIu64 "\n", study->config.path,
+            study_text(study, KEY_STUDY_NAME), study_int(study, KEY_TRIALS, NULL), study_seed(study));
 }
 
 static nr_status explain(FILE *out, const struct study *study, const struct preparation *preparation)
 {
     const struct dataset *dataset = preparation->dataset;
     const struct split *split = preparation->split;
-    fprintf(out, "%s: study \"%s\", %" PRId64 " trials, seed %" PRIu64 "\n", study->config.path,
-            study_text(study, KEY_STUDY_NAME), study_int(study, KEY_TRIALS, NULL), study_seed(study));
+    print_title(out, study);
     fprintf(out,
             "\nData        %s: %" PRId64 " images %" PRId64 "x%" PRId64 "x%" PRId64 ", %" PRId64 " classes; %" PRId64
             " train, %" PRId64 " validate\n",
@@ -114,18 +142,59 @@ static nr_status explain(FILE *out, const struct study *study, const struct prep
     return status;
 }
 
+static nr_status check_training(struct cli *cli, const struct study *study)
+{
+    struct preparation preparation;
+    nr_status status = preparation_create(study, cli->log, &preparation);
+    if (status != NR_OK)
+        return status;
+    status = explain(cli->out, study, &preparation);
+    preparation_clear(&preparation);
+    return status;
+}
+
+/* What is known of every point: the ends of exact objectives, and two points that have them. */
+static nr_status explain_external(FILE *out, struct problem *problem, const struct extremes *extremes, struct log *log)
+{
+    const struct study *study = problem->study;
+    nr_status status = NR_OK;
+    print_title(out, study);
+    print_space(out, &study->space);
+    print_goals(out, study);
+    for (size_t i = 0; i < study->objectives && status == NR_OK; i++) {
+        struct extent extent;
+        if (!study->objective[i].exact)
+            continue;
+        status = extremes_of_objective(problem, extremes, i, log, &extent);
+        if (status == NR_OK)
+            fprintf(out, "\n%-11s from %.10g to %.10g%s\n", study->objective[i].name, extent.least, extent.most,
+                    extent.proven ? "" : ", as far as a search shows");
+    }
+    fprintf(out, "\n%" PRId64 " of %" PRId64 " points tried are allowed. Nothing was written.\n", extremes->allowed,
+            extremes->tried);
+    return status;
+}
+
+static nr_status check_external(struct cli *cli, const struct study *study)
+{
+    struct problem problem;
+    struct extremes extremes;
+    problem_init_external(&problem, study);
+    nr_status status = extremes_find(&problem, cli->log, &extremes);
+    if (status != NR_OK)
+        return status;
+    status = explain_external(cli->out, &problem, &extremes, cli->log);
+    extremes_clear(&extremes);
+    return status;
+}
+
 nr_status command_check(struct cli *cli)
 {
     struct study *study;
-    struct preparation preparation;
     nr_status status = study_read(cli->argument[0], cli->set, cli->sets, cli->log, &study);
     if (status != NR_OK)
         return status;
-    status = preparation_create(study, cli->log, &preparation);
-    if (status == NR_OK) {
-        status = explain(cli->out, study, &preparation);
-        preparation_clear(&preparation);
-    }
+    status = study->external ? check_external(cli, study) : check_training(cli, study);
     study_destroy(study);
     return status;
 }

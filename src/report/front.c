@@ -13,10 +13,10 @@ static double sign_of(const struct objective *objective)
     return objective->maximize ? 1 : -1;
 }
 
-/* Done, and every objective is known. */
+/* Done, every objective is known, and what constraints bound is within its bounds. */
 static bool counts(const struct study *study, const struct record *record)
 {
-    bool known = record->status == TRIAL_DONE;
+    bool known = record->status == TRIAL_DONE && study_feasible(study, record->value);
     for (size_t i = 0; i < study->objectives; i++)
         known = known && !isnan(record->value[i]);
     return known;

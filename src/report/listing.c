@@ -28,12 +28,14 @@ static void add(struct layout *layout, const char *name, enum column_kind kind, 
         table_limit_column(layout->table, forms);
 }
 
-/* A column beyond those that are promised: where a dimension has its name ("epochs" often has), JSON goes without it.
- */
-static void add_extra(struct layout *layout, const struct space *space, const char *name, enum column_kind kind,
+/* A column beyond those that are promised: where a dimension or a value has its name ("epochs" often has), JSON goes
+ * without it. */
+static void add_extra(struct layout *layout, const struct study *study, const char *name, enum column_kind kind,
                       int decimals, unsigned forms)
 {
-    bool taken = space_find(space, name) != SIZE_MAX;
+    bool taken = space_find(&study->space, name) != SIZE_MAX;
+    for (size_t i = 0; i < study_values(study); i++)
+        taken |= !strcmp(study_value_name(study, i), name);
     add(layout, name, kind, decimals, taken ? forms & ~(unsigned)FORM_JSON : forms);
 }
 
@@ -59,15 +61,17 @@ static void add_columns(struct layout *layout, const struct study *study, bool f
     add(layout, "cause", COLUMN_TEXT, 0, FORM_DATA);
     for (size_t i = 0; i < study->objectives; i++)
         add(layout, study->objective[i].name, COLUMN_REAL, phrase_decimals(&study->objective[i]), FORM_ALL);
+    for (size_t i = study->objectives; i < study_values(study); i++)
+        add(layout, study_value_name(study, i), COLUMN_REAL, 4, FORM_ALL);
     for (size_t i = 0; i < space->count; i++)
         add(layout, space->dimension[i].name, kind_of(&space->dimension[i]), -1, FORM_DATA);
-    add_extra(layout, space, "epochs", COLUMN_INT, 0, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
-    add_extra(layout, space, "seconds", COLUMN_REAL, 2, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
-    add_extra(layout, space, "method", COLUMN_TEXT, 0, FORM_JSON);
-    add_extra(layout, space, "attempt", COLUMN_INT, 0, FORM_JSON);
-    add_extra(layout, space, "started", COLUMN_REAL, -1, FORM_JSON);
-    add_extra(layout, space, "ended", COLUMN_REAL, -1, FORM_JSON);
-    add_extra(layout, space, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
+    add_extra(layout, study, "epochs", COLUMN_INT, 0, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
+    add_extra(layout, study, "seconds", COLUMN_REAL, 2, front ? FORM_JSON : FORM_JSON | FORM_TEXT);
+    add_extra(layout, study, "method", COLUMN_TEXT, 0, FORM_JSON);
+    add_extra(layout, study, "attempt", COLUMN_INT, 0, FORM_JSON);
+    add_extra(layout, study, "started", COLUMN_REAL, -1, FORM_JSON);
+    add_extra(layout, study, "ended", COLUMN_REAL, -1, FORM_JSON);
+    add_extra(layout, study, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
     add(layout, "cause", COLUMN_TEXT, 0, causes ? FORM_TEXT : 0);
 }
 
@@ -120,7 +124,7 @@ static nr_status add_record(struct table *table, const struct study *study, cons
     set_int(&row, record->trial);
     set_text(&row, trial_status_name(record->status));
     set_text(&row, record->cause);
-    for (size_t i = 0; i < study->objectives; i++)
+    for (size_t i = 0; i < study_values(study); i++)
         set_real(&row, record->value[i]);
     for (size_t i = 0; i < study->space.count; i++)
         set_dimension(&row, &study->space.dimension[i], record->point[i]);

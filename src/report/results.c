@@ -160,11 +160,12 @@ nr_status results_front(const struct results *results, size_t *front, size_t *me
         return NR_NO_MEMORY;
     }
     for (size_t i = 0; i < results->count; i++) {
-        if (results->record[i].status != TRIAL_DONE)
+        const struct record *record = &results->record[i];
+        if (record->status != TRIAL_DONE || !study_feasible(results->study, record->value))
             continue;
         for (size_t j = 0; j < objectives; j++)
             values[finished * objectives + j] =
-                results->study->objective[j].maximize ? results->record[i].value[j] : -results->record[i].value[j];
+                results->study->objective[j].maximize ? record->value[j] : -record->value[j];
         index[finished++] = i;
     }
     *members = pareto_front(values, finished, objectives, front);

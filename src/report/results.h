@@ -16,7 +16,7 @@ struct record {
     enum trial_status status;
     char *cause, *owner, *point_text, *identity, *summary, *method, *fit, *note; /* never NULL */
     double *point;                                                               /* [space.count] */
-    double value[STORE_MAX_VALUES];                                              /* by outcome; NaN unknown */
+    double value[STORE_MAX_VALUES];                                              /* by study_value_name(); NaN unknown */
     int64_t attempt, epochs;
     double seconds, started, ended;
     double accuracy; /* of the last epoch that the driver heard of, NaN before; not loaded */
@@ -41,8 +41,8 @@ void results_clear(struct results *results);
 
 /* Number of trials in a state. */
 size_t results_count(const struct results *results, enum trial_status status);
-/* Indices (into record) of the Pareto front of the finished trials, best first objective first; room for `count`.
- * NR_NO_MEMORY or NR_OK. */
+/* Indices (into record) of the Pareto front of the finished trials that keep the outcome constraints, best first
+ * objective first; room for `count`. NR_NO_MEMORY or NR_OK. */
 nr_status results_front(const struct results *results, size_t *front, size_t *members) NR_MUST_CHECK;
 
 #endif

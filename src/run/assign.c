@@ -42,7 +42,7 @@ static nr_status suggest(struct search *search, int64_t *trial)
                               .ended = NAN};
     for (size_t i = 0; i < STORE_MAX_VALUES; i++)
         row.value[i] =
-            i < search->study->objectives ? problem_exact(search->study->objective[i].name, plan, &recipe) : NAN;
+            i < study_values(search->study) ? problem_exact(study_value_name(search->study, i), plan, &recipe) : NAN;
     status = point.failed || summary.failed ? log_no_memory(search->log, "recording a suggestion") : NR_OK;
     if (status == NR_OK)
         status = store_suggest(search->store, &row);

@@ -78,11 +78,11 @@ nr_status search_on_epoch(struct search *search, struct pool_worker *worker, con
 static void take_values(const struct search *search, const json_t *message, double *value)
 {
     bool best = study_choice(search->study, KEY_REPORT, NULL) == 1;
-    for (size_t i = 0; i < search->study->objectives; i++) {
+    for (size_t i = 0; i < study_values(search->study); i++) {
         char key[64];
-        if (search->study->objective[i].exact)
+        if (!study_value_is_told(search->study, i))
             continue;
-        snprintf(key, sizeof key, "%s%s", best ? "best_" : "", search->study->objective[i].name);
+        snprintf(key, sizeof key, "%s%s", best ? "best_" : "", study_value_name(search->study, i));
         value[i] = channel_get_real(message, key);
     }
 }
@@ -115,7 +115,7 @@ static void log_done(const struct search *search, const struct record *record)
 static nr_status finish_trial(struct search *search, struct record *record, const json_t *message)
 {
     take_values(search, message, record->value);
-    for (size_t i = 0; i < search->study->objectives; i++)
+    for (size_t i = 0; i < study_values(search->study); i++)
         if (isnan(record->value[i]))
             return fail_trial(search, record, "an objective is not a number");
     struct optim_result result =

@@ -2,10 +2,24 @@
 
 #include <string.h>
 
+nr_status preparation_require_training(const struct study *study, struct log *log)
+{
+    const char *path = study->config.path;
+    if (!study->external)
+        return NR_OK;
+    log_error(log,
+              "%s: there is nothing to train: the study has no [network], its objectives come from outside; "
+              "\"nasrun serve %s\", or \"nasrun ask\" and \"nasrun tell\", drive it",
+              path, path);
+    return NR_INVALID;
+}
+
 nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out)
 {
     *out = (struct preparation){0};
-    nr_status status = template_check(study, log);
+    nr_status status = preparation_require_training(study, log);
+    if (status == NR_OK)
+        status = template_check(study, log);
     if (status == NR_OK)
         status = dataset_load(study, DATASET_TRAIN, log, &out->dataset);
     if (status == NR_OK)

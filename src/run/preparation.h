@@ -16,6 +16,8 @@ struct preparation {
     struct extremes extremes;
 };
 
+/* NR_INVALID, with a word on what does drive it, for a study with external objectives. */
+nr_status preparation_require_training(const struct study *study, struct log *log) NR_MUST_CHECK;
 nr_status preparation_create(const struct study *study, struct log *log, struct preparation *out) NR_MUST_CHECK;
 /* The images are the ones that the recorded trials saw; NR_INVALID when not. */
 nr_status preparation_compare_data(const struct preparation *preparation, const struct store_study *recorded,

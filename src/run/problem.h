@@ -1,5 +1,5 @@
-/* What the optimiser must know of the world and may not include: which points are allowed, what their networks cost,
- * and which are the same. Made once per search; admits some thousand points per suggestion. */
+/* What the optimiser must know of the world and may not include: which points are allowed, what is known of them before
+ * a trial, and which are the same. Made once per search; admits some thousand points per suggestion. */
 #ifndef NASRUN_RUN_PROBLEM_H
 #define NASRUN_RUN_PROBLEM_H
 
@@ -18,10 +18,18 @@ struct problem {
 
 void problem_init(struct problem *problem, const struct study *study, struct shape input, int64_t classes,
                   int64_t training_images);
+/* For a study with external objectives: needs no data. */
+void problem_init_external(struct problem *problem, const struct study *study);
 optim_admit problem_admit;
 
-/* Plan and recipe of a point. NR_INFEASIBLE, with the reason appended to `reason` (may be NULL), where there is no
- * network or a constraint does not hold. */
+/* Whether a point of a study with external objectives may be tried: the constraints that follow from it hold, and its
+ * exact objectives have values. NR_INFEASIBLE, with the reason appended to `reason` (may be NULL), where not. */
+nr_status problem_check_point(const struct problem *problem, const double *point, struct text *reason) NR_MUST_CHECK;
+/* Identity of a point there: equal for equal points, which are canonical. */
+void problem_point_identity(const struct problem *problem, const double *point, char out[OPTIM_IDENTITY_SIZE]);
+
+/* Of a study that trains: plan and recipe of a point. NR_INFEASIBLE, with the reason appended to `reason` (may be
+ * NULL), where there is no network or a constraint does not hold. */
 nr_status problem_plan(const struct problem *problem, const double *point, struct text *reason, struct plan **plan,
                        struct recipe *recipe) NR_MUST_CHECK;
 /* "parameters", "macs" or "memory" of a network; NaN for a name that is no exact quantity. */

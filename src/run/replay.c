@@ -10,24 +10,38 @@
 nr_status replay_create_optimizer(const struct problem *problem, struct log *log, struct optimizer **out)
 {
     static const enum optim_method methods[] = {METHOD_BO, METHOD_RANDOM, METHOD_SOBOL}; /* in the key's order */
+    static const enum optim_model models[] = {MODEL_AUTO, MODEL_DENSE, MODEL_SPARSE};    /* likewise */
     const struct study *study = problem->study;
     struct optim_options options = {.method = methods[study_choice(study, KEY_METHOD, NULL)],
                                     .seed = study_seed(study),
-                                    .initial = study_int(study, KEY_INITIAL, NULL)};
+                                    .initial = study_int(study, KEY_INITIAL, NULL),
+                                    .model = models[study_choice(study, KEY_MODEL, NULL)],
+                                    .cost_aware = study_choice(study, KEY_COST, NULL) == 1};
     return optimizer_create(&problem->optim, &options, log, out);
 }
 
-/* The values are a binomial share of `validations` images where the outcome is an accuracy: its variance is known. */
+/* Value number i of a trial becomes an outcome. An accuracy is a share of `validations` images: its variance is known.
+ */
+static void put_outcome(struct optim_result *result, size_t outcome, const struct study *study, int64_t validations,
+                        const double *value, size_t i)
+{
+    result->value[outcome] = value[i];
+    if (validations > 0 && !strcmp(study_value_name(study, i), "val_accuracy"))
+        result->variance[outcome] = value[i] * (1 - value[i]) / (double)validations;
+}
+
+/* Objectives, then outcome constraints in the study's order, as struct optim_problem has them. */
 struct optim_result replay_result(const struct study *study, int64_t validations, const double *value, double seconds)
 {
     struct optim_result result = {.seconds = seconds};
     for (size_t i = 0; i < OPTIM_MAX_OUTCOMES; i++)
         result.value[i] = result.variance[i] = NAN;
-    for (size_t i = 0; i < study->objectives; i++) {
-        result.value[i] = value[i];
-        if (validations > 0 && !strcmp(study->objective[i].name, "val_accuracy"))
-            result.variance[i] = value[i] * (1 - value[i]) / (double)validations;
-    }
+    size_t outcome = 0;
+    for (size_t i = 0; i < study->objectives; i++)
+        put_outcome(&result, outcome++, study, validations, value, i);
+    for (size_t i = 0; i < study->constraints; i++)
+        if (study->constraint[i].outcome)
+            put_outcome(&result, outcome++, study, validations, value, study->constraint[i].value);
     return result;
 }
 

@@ -80,8 +80,8 @@ static nr_status begin(struct search *search, const char *configuration)
                                 .data_name = search->preparation.dataset->name,
                                 .data_digest = search->preparation.dataset->digest,
                                 .seed = (int64_t)study_seed(search->study)};
-    for (size_t i = 0; i < search->study->objectives; i++)
-        study.objective[i] = search->study->objective[i].name;
+    for (size_t i = 0; i < study_values(search->study); i++)
+        study.objective[i] = study_value_name(search->study, i);
     status = store_begin(search->store, &study);
     text_clear(&device);
     free(identity);

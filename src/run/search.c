@@ -340,7 +340,9 @@ static nr_status check_rendered(const struct search *search)
 static nr_status run(struct search *search)
 {
     bool shown = false;
-    nr_status status = template_check(search->study, search->log);
+    nr_status status = preparation_require_training(search->study, search->log);
+    if (status == NR_OK)
+        status = template_check(search->study, search->log);
     if (status == NR_OK)
         status = check_rendered(search);
     if (status == NR_OK && !search->options->fresh)

@@ -176,10 +176,11 @@ static char *read_line(char *buffer, int size, void *stream)
     return buffer;
 }
 
-static bool is_list(const char *section, const char *key)
+/* Entries that may be said more than once: layers, and bounds. */
+static bool is_list(const char *section, const char *key, const char *value)
 {
     if (!strcmp(section, "constraints"))
-        return !strcmp(key, "parameters") || !strcmp(key, "macs") || !strcmp(key, "memory");
+        return *value == '<' || *value == '>';
     return (!strcmp(section, "network") || text_starts_with(section, "block ")) &&
            (!strcmp(key, "layer") || !strcmp(key, "block"));
 }
@@ -232,8 +233,8 @@ static int take_entry(void *context, const char *section, const char *key, const
         config_error(reader->log, name, reader->line, section, key, "the value is missing");
         goto refused;
     }
-    const struct config_entry *earlier = is_list(section, key) ? NULL : find_entry(config, section, key);
-    if (earlier) {
+    const struct config_entry *earlier = find_entry(config, section, key);
+    if (earlier && !(is_list(section, key, value) && is_list(section, key, earlier->value))) {
         config_error(reader->log, name, reader->line, section, key, "said twice; the first is in line %d",
                      earlier->line);
         goto refused;
@@ -290,7 +291,7 @@ static nr_status apply_override(struct config *config, const char *override, str
         log_error(log, "--set \"%s\": expected section.key=value, all three of them text", override);
         goto err_copy;
     }
-    if ((!strcmp(section, "network") || text_starts_with(section, "block ")) && is_list(section, key)) {
+    if ((!strcmp(section, "network") || text_starts_with(section, "block ")) && is_list(section, key, value)) {
         config_error(log, override_file, 0, section, key,
                      "the layers of a network are a list; they can be changed in the file only");
         goto err_copy;
@@ -335,8 +336,7 @@ static nr_status read_content(char *content, size_t length, const char *name, co
     return status;
 }
 
-nr_status config_read(const char *path, const char *const *overrides, size_t count, struct log *log,
-                      struct config *out)
+nr_status config_read(const char *path, const char *const *overrides, size_t count, struct log *log, struct config *out)
 {
     char *content;
     size_t length;

@@ -36,8 +36,8 @@ enum { CONFIG_LONGEST_LINE = 190 }; /* characters, blanks at the ends not counte
 
 /* Reads an INI file (UTF-8, `;` and `#` comments, inline ` ;` comments) through inih and applies `overrides`
  * ("section.key=value"), each of which replaces the entries of that name or adds one. A line too long, bytes that are
- * no text, a line that is neither section nor key = value, a key said twice (but `layer`, `block` and the constraints
- * on exact quantities, which are lists): NR_INVALID with file and line. */
+ * no text, a line that is neither section nor key = value, a key said twice (but `layer`, `block` and the bounds of
+ * [constraints], which are lists): NR_INVALID with file and line. */
 nr_status config_read(const char *path, const char *const *overrides, size_t count, struct log *log,
                       struct config *out) NR_MUST_CHECK;
 /* The same from memory; `name` is used in messages. */

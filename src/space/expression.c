@@ -23,6 +23,8 @@ size_t operation_operands(enum operation operation)
     case DO_CEIL:
     case DO_ROUND:
         return 1;
+    case DO_CHOOSE:
+        return 3;
     default:
         return 2;
     }
@@ -93,9 +95,30 @@ static double compute_two(enum operation operation, double a, double b)
         return fmin(a, b);
     case DO_MAX:
         return fmax(a, b);
+    case DO_WHERE:
+        return b != 0 ? a : NAN;
     default:
         return NAN;
     }
+}
+
+/* Of an operation whose operands, `operand` and those after it, are all known; but for DO_CHOOSE's. */
+static double compute(enum operation operation, const double *operand)
+{
+    if (operation == DO_CHOOSE)
+        return !isnan(operand[0]) && operand[0] != 0 ? operand[1] : operand[2];
+    size_t operands = operation_operands(operation);
+    for (size_t i = 0; i < operands; i++)
+        if (isnan(operand[i])) /* inactive or undefined, and so is what is made of it */
+            return NAN;
+    double value = operands == 1 ? compute_one(operation, operand[0]) : compute_two(operation, operand[0], operand[1]);
+    return isfinite(value) ? value : NAN;
+}
+
+static double value_of_name(const struct instruction *step, const double *point)
+{
+    double value = point[step->dimension];
+    return step->table && !isnan(value) ? step->table[(size_t)value] : value;
 }
 
 double expression_value(const struct expression *expression, const double *point)
@@ -105,19 +128,12 @@ double expression_value(const struct expression *expression, const double *point
     for (size_t i = 0; i < expression->count; i++) {
         const struct instruction *step = &expression->code[i];
         size_t operands = operation_operands(step->operation);
-        double value = step->number;
-        if (step->operation == DO_NAME)
-            value = point[step->dimension];
-        else if (operands == 1)
-            value = compute_one(step->operation, stack[top - 1]);
-        else if (operands == 2)
-            value = compute_two(step->operation, stack[top - 2], stack[top - 1]);
-        if (!isfinite(value)) /* inactive or undefined, and so is all that is made of it */
-            return NAN;
-        if (step->table)
-            value = step->table[(size_t)value];
         top -= operands;
-        stack[top++] = value;
+        if (step->operation == DO_NAME)
+            stack[top] = value_of_name(step, point);
+        else
+            stack[top] = operands ? compute(step->operation, &stack[top]) : step->number;
+        top++;
     }
     return stack[0];
 }
@@ -130,10 +146,41 @@ bool expression_uses(const struct expression *expression, size_t d)
     return false;
 }
 
+/* What a value may be meant as. */
+enum { MEANS_NUMBER = 1, MEANS_TRUTH = 2 };
+
+static unsigned meaning_of(enum operation operation, const unsigned *operand)
+{
+    if (operation == DO_NAME)
+        return MEANS_NUMBER | MEANS_TRUTH;
+    if (operation == DO_CHOOSE)
+        return operand[1] & operand[2];
+    if (operation == DO_WHERE)
+        return operand[0];
+    return operation >= DO_OR && operation <= DO_DIVIDES ? MEANS_TRUTH : MEANS_NUMBER;
+}
+
+static unsigned meaning(const struct expression *expression)
+{
+    unsigned stack[EXPRESSION_DEPTH + 1];
+    size_t top = 0;
+    for (size_t i = 0; i < expression->count; i++) {
+        enum operation operation = expression->code[i].operation;
+        top -= operation_operands(operation);
+        stack[top] = meaning_of(operation, &stack[top]);
+        top++;
+    }
+    return stack[0];
+}
+
 bool expression_is_condition(const struct expression *expression)
 {
-    enum operation last = expression->code[expression->count - 1].operation;
-    return (last >= DO_OR && last <= DO_DIVIDES) || last == DO_NAME;
+    return meaning(expression) & MEANS_TRUTH;
+}
+
+bool expression_is_number(const struct expression *expression)
+{
+    return meaning(expression) & MEANS_NUMBER;
 }
 
 const char *expression_text(const struct expression *expression)

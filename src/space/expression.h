@@ -2,12 +2,14 @@
  * ("hidden2 <= hidden1", "groups divides width"), exact objectives ("784*h1 + h1*h2").
  *
  *   or | and | not | = == != < <= > >= divides | + - | * / % | unary - | ^ | number, name, name[i], "text", (...),
- *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a)
+ *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a),
+ *   if(condition, a, b): a where the condition holds, b where it does not or is unknown
+ *   and at the end of the whole: "... if condition", which is unknown where the condition does not hold
  *
  * A bare word that names no dimension is text when it is compared with a dimension: a level of it. Levels can be equal
  * or not; those of an `ordered` can also be less or greater. `ordered`, `choice` and `fixed` whose levels are all
  * numbers count as these numbers, `bool` as 0 or 1. `$name` is the same as `name`. Truth is 1 or 0. A name whose
- * dimension is inactive makes the whole expression unknown (NaN). */
+ * dimension is inactive makes unknown (NaN) what is computed from it; in if(...) only the branch taken counts. */
 #ifndef NASRUN_SPACE_EXPRESSION_H
 #define NASRUN_SPACE_EXPRESSION_H
 
@@ -32,8 +34,9 @@ nr_status expression_parse_element(const char *text, const struct space *space, 
 double expression_value(const struct expression *expression, const double *point);
 /* Does it mention dimension d? */
 bool expression_uses(const struct expression *expression, size_t d);
-/* Does it give a truth (a comparison, or/and/not, a bare name) rather than a number? */
+/* Does it give a truth (a comparison, or/and/not) or a number? A bare name may be meant as either. */
 bool expression_is_condition(const struct expression *expression);
+bool expression_is_number(const struct expression *expression);
 const char *expression_text(const struct expression *expression);
 /* `expression` with one blank between tokens, as it is compared between configurations. */
 void expression_append_normal(const char *expression, struct text *text);

@@ -48,7 +48,9 @@ enum operation {
     DO_EXP,
     DO_FLOOR,
     DO_CEIL,
-    DO_ROUND
+    DO_ROUND,
+    DO_CHOOSE, /* condition, a, b: a where the condition holds, b where it does not or is unknown */
+    DO_WHERE   /* a, condition: a where the condition holds, else unknown */
 };
 
 struct instruction {

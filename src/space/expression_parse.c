@@ -47,8 +47,8 @@ static const struct {
     const char *name;
     enum operation operation;
 } functions[] = {
-    {"min", DO_MIN},   {"max", DO_MAX}, {"abs", DO_ABS},     {"sqrt", DO_SQRT}, {"log", DO_LOG},
-    {"log2", DO_LOG2}, {"exp", DO_EXP}, {"floor", DO_FLOOR}, {"ceil", DO_CEIL}, {"round", DO_ROUND},
+    {"min", DO_MIN}, {"max", DO_MAX},     {"abs", DO_ABS},   {"sqrt", DO_SQRT},   {"log", DO_LOG},   {"log2", DO_LOG2},
+    {"exp", DO_EXP}, {"floor", DO_FLOOR}, {"ceil", DO_CEIL}, {"round", DO_ROUND}, {"if", DO_CHOOSE},
 };
 
 static nr_status parse_level(struct parser *parser, enum level level);
@@ -294,8 +294,8 @@ static nr_status parse_function(struct parser *parser, struct token word)
             operation = functions[i].operation;
     if (operation == DO_WORD) {
         log_error(parser->log,
-                  "%s: \"%.*s\" is no function; there are min, max, abs, sqrt, log, log2, exp, floor, ceil "
-                  "and round",
+                  "%s: \"%.*s\" is no function; there are min, max, abs, sqrt, log, log2, exp, floor, ceil, "
+                  "round and if",
                   parser->where, (int)word.length, word.start);
         return NR_INVALID;
     }
@@ -414,6 +414,22 @@ static nr_status parse_level(struct parser *parser, enum level level)
     return status;
 }
 
+/* The whole: an expression, and a condition where it is meant to hold only there. */
+static nr_status parse_whole(struct parser *parser)
+{
+    nr_status status = parse_level(parser, LEVEL_OR);
+    if (status == NR_OK && token_is(&parser->token, "if")) {
+        size_t second = parser->out->count;
+        advance(parser);
+        status = parse_level(parser, LEVEL_OR);
+        if (status == NR_OK)
+            status = apply(parser, DO_WHERE, 0, second);
+    }
+    if (status == NR_OK && parser->token.kind != TOKEN_END)
+        status = refuse_token(parser, "an operator or the end");
+    return status == NR_OK ? require_number(parser, 0, parser->out->count) : status;
+}
+
 nr_status expression_parse_element(const char *text, const struct space *space, int element, const char *where,
                                    struct log *log, struct expression **out)
 {
@@ -429,11 +445,7 @@ nr_status expression_parse_element(const char *text, const struct space *space, 
         goto err_expression;
     }
     parser.token = token_read(text);
-    status = parse_level(&parser, LEVEL_OR);
-    if (status == NR_OK && parser.token.kind != TOKEN_END)
-        status = refuse_token(&parser, "an operator or the end");
-    if (status == NR_OK)
-        status = require_number(&parser, 0, expression->count);
+    status = parse_whole(&parser);
     if (status != NR_OK)
         goto err_expression;
     for (size_t i = 0; i < expression->count; i++)

@@ -12,9 +12,10 @@ static const double any_seed = 9223372036854775807.0;
 /* Orders of choices are those of the enums in train/recipe.h and optim/optimizer.h. Ranges are closed but for
  * `open_minimum`, and narrow enough that no value can break what computes with it (0.9999: below 1 in any rounding). */
 const struct key keys[KEY_COUNT] = {
-    [KEY_STUDY_NAME] = {"study", "name", KEY_TEXT, .help = "results are kept in runs/<name>"},
-    [KEY_TRIALS] = {"study", "trials", KEY_INT, .minimum = 1, .maximum = 1e6, .help = "networks to try at most"},
-    [KEY_SEED] = {"study", "seed", KEY_INT, "1", 0, any_seed, .help = "of everything random"},
+    [KEY_STUDY_NAME] = {"study", "name", KEY_TEXT, .external = true, .help = "results are kept in runs/<name>"},
+    [KEY_TRIALS] = {"study", "trials", KEY_INT, .minimum = 1, .maximum = 1e6, .external = true,
+                    .help = "networks, or points, to try at most"},
+    [KEY_SEED] = {"study", "seed", KEY_INT, "1", 0, any_seed, .external = true, .help = "of everything random"},
 
     [KEY_DATASET] = {"data", "dataset", KEY_TEXT, .help = "mnist, fashion-mnist, mnist-5k, tiny, ..."},
     [KEY_DATA_FOLDER] = {"data", "folder", KEY_PATH, "", .help = "the set's folder, if not in a usual place"},
@@ -73,9 +74,14 @@ const struct key keys[KEY_COUNT] = {
     [KEY_REPORT] = {"training", "report", KEY_CHOICE, "last", .choices = CHOICES("last", "best"),
                     .help = "the epoch whose metrics count"},
 
-    [KEY_METHOD] = {"search", "method", KEY_CHOICE, "bo", .choices = CHOICES("bo", "random", "sobol"),
+    [KEY_METHOD] = {"search", "method", KEY_CHOICE, "bo", .choices = CHOICES("bo", "random", "sobol"), .external = true,
                     .help = "bo: Bayesian optimisation"},
-    [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .help = "Sobol points before the model is used"},
+    [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .external = true,
+                     .help = "Sobol points before the model is used"},
+    [KEY_MODEL] = {"search", "model", KEY_CHOICE, "auto", .choices = CHOICES("auto", "dense", "sparse"),
+                   .external = true, .young = true, .help = "sparse: few of many dimensions matter"},
+    [KEY_COST] = {"search", "cost", KEY_CHOICE, "none", .choices = CHOICES("none", "seconds"), .young = true,
+                  .help = "seconds: the most gain per second of training"},
 
     [KEY_WORKERS] = {"run", "workers", KEY_INT, "auto", 1, 1024, .zero = "auto",
                      .help = "on CPUs: trials at a time; auto: one per core"},
@@ -89,8 +95,9 @@ const struct key keys[KEY_COUNT] = {
     [KEY_CHECKPOINTS] = {"run", "checkpoints", KEY_SECONDS, "0.5s", 0, 1e9,
                          .help = "between two of a trial; 0: every epoch"},
     [KEY_MAX_TIME] = {"run", "max_time", KEY_SECONDS, "none", 0, 1e9, .open_minimum = true, .zero = "none",
-                      .help = "end after this time; a later run goes on"},
-    [KEY_STORE] = {"run", "store", KEY_CHOICE, "sqlite", .choices = CHOICES("sqlite"), .help = "what keeps the record"},
+                      .external = true, .help = "end after this time; a later run goes on"},
+    [KEY_STORE] = {"run", "store", KEY_CHOICE, "sqlite", .choices = CHOICES("sqlite"), .external = true,
+                   .help = "what keeps the record"},
 };
 
 enum key_id key_find(const char *section, const char *name)

@@ -54,6 +54,8 @@ enum key_id {
     /* [search] */
     KEY_METHOD,
     KEY_INITIAL,
+    KEY_MODEL,
+    KEY_COST,
     /* [run] */
     KEY_WORKERS, /* 0: auto */
     KEY_DEVICES, /* auto | all | cpu, or numbers */
@@ -75,6 +77,8 @@ struct key {
     const char *zero;           /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
     const char *const *choices; /* KEY_CHOICE, KEY_NUMBERS; NULL-terminated */
     bool searchable;            /* may be `$name` */
+    bool external;              /* also for studies with external objectives */
+    bool young;                 /* there are studies on record from before it: as its preset, it is not in identities */
     const char *help;           /* one line */
 };
 

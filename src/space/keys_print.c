@@ -33,7 +33,8 @@ static const char grammar[] =
     "\n"
     "[objectives]  one to four, in the order in which they are listed; one of the first three at least\n"
     "  val_accuracy = maximize threshold=0.94    fraction of the validation images; what is worth having\n"
-    "  val_loss     = minimize                   cross-entropy on the validation images\n"
+    "  val_loss     = minimize transform=none    cross-entropy on the validation images; modelled:\n"
+    "                                            halfrank (usual): the worse half by rank; none; auto\n"
     "  train_loss   = minimize                   the same on the training images\n"
     "  parameters   = minimize                   trained values; exact, known before training\n"
     "  macs         = minimize                   multiply-accumulates per image; exact\n"
@@ -42,11 +43,23 @@ static const char grammar[] =
     "[constraints]  networks outside of them are never trained\n"
     "  parameters = <= 200000                    a bound on an exact quantity: <= < >= >, two with \"and\"\n"
     "  narrowing  = hidden2 <= hidden1           any name, a condition of the parameters\n"
+    "  fits       = groups divides width if grouped    one that matters only where another holds\n"
+    "  val_loss   = <= 0.5                       a bound on a trained metric is learnt from trials\n"
+    "\n"
+    "A study with external objectives has no [data], [network] and [training]: whoever asks for points\n"
+    "measures them and tells the values. Every parameter of [space] is then used, and names are free:\n"
+    "[objectives]\n"
+    "  loss    = minimize                        told; transform=auto (usual) lets the values decide\n"
+    "  size    = minimize exact=\"784*h1 + h1*h2\"    computed, never told nor modelled; not all can be\n"
+    "[constraints]\n"
+    "  size    = <= 60000                        on an exact objective: points outside are never proposed\n"
+    "  latency = <= 5                            any other name: told with the objectives, and modelled\n"
     "\n"
     "Conditions, loosest first: or, and, not, = != < <= > >= divides, + -, * / %, -a, ^; and functions:\n"
-    "min(a,b), max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round. A level is written as it is\n"
-    "(optimizer = sgd), in quotes when it is no plain word. Where a parameter in it does not exist, the\n"
-    "condition of another parameter does not hold, and a constraint does.\n";
+    "min(a,b), max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round, and if(c,a,b): a where c holds,\n"
+    "else b. A level is written as it is (optimizer = sgd), in quotes when it is no plain word. Where a\n"
+    "parameter in it does not exist, the condition of another parameter does not hold, and a constraint\n"
+    "does; a point where an exact objective has no value is never proposed.\n";
 
 enum { NAME_WIDTH = 17, VALUES_WIDTH = 26, DEFAULT_WIDTH = 10 };
 

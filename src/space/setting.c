@@ -72,14 +72,18 @@ static nr_status read_search(struct study_reader *reader, const struct config_en
         return config_entry_error(reader->log, entry, "\"%s\" names no parameter of [space]%s", entry->value,
                                   space_hint(space, name, hint));
     if (!key->searchable)
-        return config_entry_error(reader->log, entry, "\"%s\" cannot be searched: this key needs one value for the "
-                                  "whole study", entry->value);
+        return config_entry_error(reader->log, entry,
+                                  "\"%s\" cannot be searched: this key needs one value for the "
+                                  "whole study",
+                                  entry->value);
     if (!key_accepts_dimension(key, &space->dimension[d])) {
         struct text expected = {0};
         key_append_expectation(key, &expected);
-        nr_status status = config_entry_error(reader->log, entry, "\"%s\" may be outside of what the key takes: it is "
-                                              "\"%s\"; expected %s", entry->value, space->dimension[d].text,
-                                              expected.data ? expected.data : "less");
+        nr_status status =
+            config_entry_error(reader->log, entry,
+                               "\"%s\" may be outside of what the key takes: it is "
+                               "\"%s\"; expected %s",
+                               entry->value, space->dimension[d].text, expected.data ? expected.data : "less");
         text_clear(&expected);
         return status;
     }
@@ -108,8 +112,12 @@ static nr_status read_entry(struct study_reader *reader, const struct config_ent
         return refuse_unknown_key(entry, reader->log);
     const struct key *key = &keys[id];
     struct setting *setting = &reader->study->setting[id];
-    nr_status status = entry->value[0] == '$' ? read_search(reader, entry, key, setting)
-                                              : check_literal(reader, entry, key);
+    if (reader->study->external && !key->external)
+        return config_entry_error(reader->log, entry,
+                                  "the key is about training, which a study with external "
+                                  "objectives (one without [network]) leaves to others");
+    nr_status status =
+        entry->value[0] == '$' ? read_search(reader, entry, key, setting) : check_literal(reader, entry, key);
     if (status != NR_OK)
         return status;
     setting->text = mem_copy_string(entry->value);
@@ -122,8 +130,9 @@ static nr_status read_preset(struct study_reader *reader, enum key_id id)
 {
     const struct key *key = &keys[id];
     struct text expected = {0};
-    if (key->preset) {
-        reader->study->setting[id].text = mem_copy_string(key->preset);
+    bool unused = reader->study->external && !key->external;
+    if (key->preset || unused) {
+        reader->study->setting[id].text = mem_copy_string(key->preset ? key->preset : "");
         return reader->study->setting[id].text ? NR_OK : log_no_memory(reader->log, key->name);
     }
     key_append_expectation(key, &expected);
@@ -221,10 +230,14 @@ static void append_value(const struct key *key, const struct setting *setting, s
 void settings_append_identity(const struct study *study, struct text *lines)
 {
     for (int id = 0; id < KEY_COUNT; id++) {
-        if (id == KEY_TRIALS || !strcmp(keys[id].section, "run"))
+        const struct key *key = &keys[id];
+        const struct setting *setting = &study->setting[id];
+        bool preset = key->preset && !strcmp(setting->text, key->preset);
+        if (id == KEY_TRIALS || !strcmp(key->section, "run") || (study->external && !key->external) ||
+            (key->young && preset))
             continue;
-        text_format(lines, "%s.%s = ", keys[id].section, keys[id].name);
-        append_value(&keys[id], &study->setting[id], lines);
+        text_format(lines, "%s.%s = ", key->section, key->name);
+        append_value(key, setting, lines);
         text_append(lines, "\n");
     }
 }

@@ -11,6 +11,17 @@ static const char *const sections[] = {"study",      "data",   "space", "network
                                        "objectives", "search", "run",   "constraints"};
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
+/* Sections of studies that train. [network] or a block of one makes a study such. */
+static bool is_of_training(const char *name)
+{
+    return !strcmp(name, "data") || !strcmp(name, "training");
+}
+
+static bool is_of_network(const char *name)
+{
+    return !strcmp(name, "network") || text_starts_with(name, "block ");
+}
+
 static bool is_section(const char *name)
 {
     for (size_t i = 0; i < SECTIONS; i++)
@@ -39,13 +50,33 @@ static nr_status check_sections(const struct config *config, struct log *log)
     return NR_OK;
 }
 
-/* Dimensions are columns of trials.csv beside these. */
-static nr_status check_column(const struct config_entry *entry, struct log *log)
+/* Without [network] a study's objectives are external; then there is nothing that [data] and [training] could be for.
+ */
+static nr_status find_purpose(struct study *study, struct log *log)
+{
+    const struct config *config = &study->config;
+    study->external = true;
+    for (size_t i = 0; i < config->sections; i++)
+        study->external &= !is_of_network(config->section[i].name);
+    for (size_t i = 0; study->external && i < config->sections; i++)
+        if (is_of_training(config->section[i].name))
+            return config_error(log, config->path, config->section[i].line, config->section[i].name, NULL,
+                                "there is no [network] that could be trained; expected one, or neither [data] nor "
+                                "[training], as in a study with external objectives");
+    for (size_t i = 0; study->external && i < config->count; i++)
+        if (is_of_training(config->entry[i].section))
+            return config_entry_error(log, &config->entry[i],
+                                      "there is no [network] that could be trained: the study has external objectives");
+    return NR_OK;
+}
+
+/* Dimensions are columns of trials.csv beside these. External objectives look for dimensions of their name. */
+static nr_status check_column(const struct study *study, const struct config_entry *entry, struct log *log)
 {
     static const char *const columns[] = {"trial", "state", "cause"};
     char base[CONFIG_LONGEST_LINE + 1] = "";
     strncat(base, entry->key, strcspn(entry->key, "["));
-    bool taken = objective_is_known(base, false);
+    bool taken = !study->external && objective_is_known(base, false);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         taken |= !strcmp(columns[i], base);
     return taken ? config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one")
@@ -59,7 +90,7 @@ static nr_status read_space(struct study *study, struct log *log)
         const struct config_entry *entry = &study->config.entry[i];
         if (strcmp(entry->section, "space"))
             continue;
-        status = check_column(entry, log);
+        status = check_column(study, entry, log);
         if (status == NR_OK)
             status = space_add(&study->space, entry->key, entry->value, entry->file, entry->line, log);
     }
@@ -112,6 +143,8 @@ static nr_status refuse_unused(const struct study *study, const struct dimension
 static nr_status check_unused(const struct study_reader *reader)
 {
     const struct space *space = &reader->study->space;
+    if (reader->study->external) /* whoever measures gets them all */
+        return NR_OK;
     mark_conditions(space, reader->used);
     for (size_t d = 0; d < space->count; d++) {
         bool used = false;
@@ -135,12 +168,14 @@ static nr_status build(struct config *config, struct log *log, struct study **ou
     struct study_reader reader = {.study = study, .log = log};
     nr_status status = check_sections(&study->config, log);
     if (status == NR_OK)
+        status = find_purpose(study, log);
+    if (status == NR_OK)
         status = read_space(study, log);
     if (status == NR_OK) {
         reader.used = mem_array(study->space.count, sizeof *reader.used);
         status = reader.used ? settings_read(&reader) : log_no_memory(log, "reading a study");
     }
-    if (status == NR_OK)
+    if (status == NR_OK && !study->external)
         status = network_read(&reader);
     if (status == NR_OK)
         status = objectives_read(&reader);
@@ -169,6 +204,21 @@ nr_status study_read_text(const char *content, const char *name, const char *con
     struct config config;
     nr_status status = config_read_text(content, name, overrides, count, log, &config);
     return status == NR_OK ? build(&config, log, out) : status;
+}
+
+size_t study_values(const struct study *study)
+{
+    return study->objectives + study->measures;
+}
+
+const char *study_value_name(const struct study *study, size_t value)
+{
+    return value < study->objectives ? study->objective[value].name : study->measure[value - study->objectives];
+}
+
+bool study_value_is_told(const struct study *study, size_t value)
+{
+    return value >= study->objectives || !study->objective[value].exact;
 }
 
 void study_destroy(struct study *study)

@@ -1,4 +1,8 @@
-/* A study: what a configuration means. Built once by study_read(), constant afterwards. */
+/* A study: what a configuration means. Built once by study_read(), constant afterwards.
+ *
+ * Either nasrun trains: [data], [network] and [training] say what, and objectives are those that it knows. Or the
+ * objectives are external: there is none of these sections, objectives and constraints have any names, and somebody
+ * else measures them (ask and tell). */
 #ifndef NASRUN_SPACE_STUDY_H
 #define NASRUN_SPACE_STUDY_H
 
@@ -47,11 +51,16 @@ struct network_template {
     size_t blocks, block_capacity;
 };
 
+/* How an objective's values are warped before they are modelled; AUTO: as the data suggest. */
+enum objective_transform { OBJECTIVE_TRANSFORM_AUTO, OBJECTIVE_TRANSFORM_NONE, OBJECTIVE_TRANSFORM_HALF_RANK };
+
 struct objective {
-    char *name; /* "val_accuracy", "parameters", ...: objective.c holds the table of known ones */
+    char *name; /* "val_accuracy", "parameters", ...: objective.c holds the table of known ones; any if external */
     bool maximize;
-    bool exact;       /* known before training */
-    double threshold; /* NaN: none */
+    bool exact;                         /* known before a trial: never modelled, never told */
+    double threshold;                   /* NaN: none */
+    enum objective_transform transform; /* NONE for an exact one */
+    struct expression *expression;      /* of an external exact one: its value; else NULL */
 };
 
 enum relation { RELATION_AT_MOST, RELATION_AT_LEAST, RELATION_EXPRESSION };
@@ -59,9 +68,11 @@ enum relation { RELATION_AT_MOST, RELATION_AT_LEAST, RELATION_EXPRESSION };
 struct constraint {
     char *name;
     enum relation relation;
-    double
-        bound; /* RELATION_AT_MOST, _AT_LEAST: inclusive, on the exact quantity `name` (a whole number: "< 5" is 4) */
+    double bound; /* RELATION_AT_MOST, _AT_LEAST: inclusive. "< 5" is 4 for what a network costs, else next below 5 */
     struct expression *expression; /* RELATION_EXPRESSION: must be true; unknown (inactive names) counts as true */
+    bool outcome; /* a bound on what only a trial shows: modelled. Others keep points from being proposed */
+    size_t value; /* bounds: the number of the value they are on (study_value_name()), or STUDY_NO_VALUE: on the
+                   * parameters, macs or memory (`name`) of a network. Two bounds may be on one value */
     const char *file;
     int line;
 };
@@ -74,8 +85,13 @@ struct setting {      /* the value of a key: a literal, or a dimension of the sp
     size_t dimension; /* when searched */
 };
 
+enum { STUDY_MAX_OBJECTIVES = 4, STUDY_MAX_OUTCOME_CONSTRAINTS = 4 };
+enum { STUDY_MAX_VALUES = STUDY_MAX_OBJECTIVES + STUDY_MAX_OUTCOME_CONSTRAINTS };
+#define STUDY_NO_VALUE SIZE_MAX
+
 struct study {
     struct config config; /* owns the texts that `file` points to */
+    bool external;        /* nothing is trained here; settings of [data] and [training] mean nothing */
     struct space space;
     struct network_template network;
     struct setting setting[KEY_COUNT];
@@ -83,9 +99,9 @@ struct study {
     size_t objectives;
     struct constraint *constraint;
     size_t constraints, constraint_capacity;
+    char *measure[STUDY_MAX_OUTCOME_CONSTRAINTS]; /* what constraints bound, only a trial shows, and is no objective */
+    size_t measures;
 };
-
-enum { STUDY_MAX_OBJECTIVES = 4 };
 
 /* Reads, checks everything that needs no data, and resolves `$name`s. Every error is NR_INVALID with file, line, key,
  * value, expectation and the nearest known name. Operators and their attributes are checked by net/. */
@@ -104,10 +120,26 @@ int study_choice(const struct study *study, enum key_id key, const double *point
 const char *study_text(const struct study *study, enum key_id key); /* as written; "" for a path not given */
 uint64_t study_seed(const struct study *study);
 
-/* The constraints that are expressions hold at this point. */
-bool study_allows(const struct study *study, const double *point);
+/* The values of a trial, as they are recorded and listed: by objective, then by measure. */
+size_t study_values(const struct study *study);
+const char *study_value_name(const struct study *study, size_t value);
+/* Whether a trial must bring it: all but exact objectives. */
+bool study_value_is_told(const struct study *study, size_t value);
 
-/* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in, one
+/* An exact objective that is an expression, at this point; NaN where the expression has no value. */
+double study_exact_value(const struct study *study, size_t objective, const double *point);
+/* The constraints that follow from the point alone hold: expressions, and bounds on exact objectives that are
+ * expressions. What a network costs is not looked at. */
+bool study_allows(const struct study *study, const double *point);
+/* The first of these that does not hold; NULL: none. */
+const struct constraint *study_broken(const struct study *study, const double *point);
+/* A bound (no expression) holds for this value; NaN is within no bound. */
+bool constraint_holds(const struct constraint *constraint, double value);
+/* The outcome constraints hold for the values of a finished trial. */
+bool study_feasible(const struct study *study, const double *value);
+
+/* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in (but of
+ * keys that are younger than studies on record: these are left out while they have their preset), one
  * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file
  * (but of layers and objectives), comments and spacing make no difference. The caller frees; NULL when out of memory.
  */

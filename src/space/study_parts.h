@@ -24,8 +24,13 @@ void network_clear(struct network_template *network);
 nr_status objectives_read(struct study_reader *reader) NR_MUST_CHECK;
 void objectives_append_identity(const struct study *study, struct text *lines);
 void objectives_clear(struct study *study);
+/* NR_INVALID where the entry's key cannot name an external value: it is no name, a column's or a parameter's. */
+nr_status study_check_value_name(const struct study *study, const struct config_entry *entry,
+                                 struct log *log) NR_MUST_CHECK;
 /* A name of a known objective. `exact` alone: of one that is known before training. */
 bool objective_is_known(const char *name, bool exact);
+/* The most that a known one can be: 1 for val_accuracy, infinity for others. */
+double objective_most(const char *name);
 /* The names of the known ones, as above, for hints; at least STUDY_KNOWN_OBJECTIVES entries; returns their number. */
 enum { STUDY_KNOWN_OBJECTIVES = 6 };
 size_t objective_names(bool exact, const char *names[STUDY_KNOWN_OBJECTIVES]);

@@ -133,6 +133,104 @@ static void identities(void **state)
     study_destroy(study);
 }
 
+/* External objectives: no data set, exact values from expressions, bounds on them kept, equal points the same. */
+static struct study *read_external(const char *content, struct log *log)
+{
+    struct study *study;
+    struct text text = {0};
+    text_format(&text,
+                "[study]\nname = x\ntrials = 1\n[space]\nlayers = int 1..2\na = int 3..90\n"
+                "b = int 2..50 if layers = 2\n[objectives]\nloss = minimize\n%s",
+                content);
+    assert_ok(study_read_text(text.data, "x.ini", NULL, 0, log, &study));
+    text_clear(&text);
+    return study;
+}
+
+static void external_objectives(void **state)
+{
+    (void)state;
+    struct study *study = read_external("size = minimize exact=\"10*a + if(layers = 2, a*b, 0)\"\n"
+                                        "depth = maximize exact=\"layers - b/100 if a != 4\"\n"
+                                        "[constraints]\nsize = > 40 and <= 2000\norder = b <= a\nlatency = <= 5\n",
+                                        NULL);
+    struct problem problem;
+    struct optim_admission first, second;
+    problem_init_external(&problem, study);
+    assert_int_equal(problem.optim.objectives, 3);
+    assert_int_equal(problem.optim.constraints, 1);
+    assert_true(problem.optim.constraint[0].at_most && problem.optim.constraint[0].bound == 5);
+    assert_int_equal(problem.optim.objective[0].transform, TRANSFORM_AUTO);
+    double point[] = {2, 10, 7}, inactive[] = {1, 10, NAN}, light[] = {2, 3, 3}, heavy[] = {2, 60, 24};
+    assert_true(problem_admit(&problem, point, &first));
+    assert_true(isnan(first.exact[0]) && first.exact[1] == 170 && first.exact[2] == 1.93);
+    assert_true(first.work == 0);
+    assert_true(problem_admit(&problem, point, &second));
+    assert_string_equal(first.identity, second.identity);
+    point[2] = 8;
+    assert_true(problem_admit(&problem, point, &second));
+    assert_string_not_equal(first.identity, second.identity);
+    assert_false(problem_admit(&problem, light, &second)); /* 39 */
+    assert_false(problem_admit(&problem, heavy, &second)); /* 2040 */
+
+    struct text reason = {0};
+    assert_int_equal(problem_check_point(&problem, heavy, &reason), NR_INFEASIBLE);
+    assert_string_equal(reason.data, "x.ini:13: [constraints] size is 2040, more than 2000");
+    text_clear(&reason);
+    point[2] = 11;
+    assert_int_equal(problem_check_point(&problem, point, &reason), NR_INFEASIBLE);
+    assert_string_equal(reason.data, "x.ini:14: [constraints] order does not hold");
+    text_clear(&reason);
+    assert_int_equal(problem_check_point(&problem, inactive, &reason), NR_INFEASIBLE);
+    assert_string_equal(reason.data, "depth has no value: layers - b/100 if a != 4");
+    text_clear(&reason);
+    study_destroy(study);
+}
+
+static void ends_of_exact_objectives(void **state)
+{
+    (void)state;
+    struct study *study = read_external("size = minimize exact=\"10*a + if(layers = 2, a*b, 0)\"\n"
+                                        "difference = minimize exact=\"if(layers = 2, a - b, 100)\"\n"
+                                        "[constraints]\nsize = <= 2000\n",
+                                        NULL);
+    struct problem problem;
+    struct extremes extremes;
+    struct extent extent;
+    double sizes[2] = {INFINITY, 0}, differences[2] = {INFINITY, 0};
+    for (int a = 3; a <= 90; a++) {
+        for (int b = 1; b <= 50; b++) { /* 1: one layer */
+            double size = 10 * a + (b > 1 ? a * b : 0), difference = b > 1 ? a - b : 100;
+            if (size > 2000)
+                continue;
+            sizes[0] = fmin(sizes[0], size), sizes[1] = fmax(sizes[1], size);
+            differences[0] = fmin(differences[0], difference), differences[1] = fmax(differences[1], difference);
+        }
+    }
+    problem_init_external(&problem, study);
+    assert_ok(extremes_find(&problem, NULL, &extremes));
+    assert_ok(extremes_of_objective(&problem, &extremes, 1, NULL, &extent));
+    assert_true(extent.least == sizes[0] && extent.most == sizes[1] && extent.proven);
+    assert_ok(extremes_of_objective(&problem, &extremes, 2, NULL, &extent));
+    assert_true(extent.least == differences[0] && extent.most == differences[1] && extent.proven);
+    extremes_clear(&extremes);
+    study_destroy(study);
+}
+
+static void external_contradictions_are_named(void **state)
+{
+    (void)state;
+    struct problem problem;
+    struct extremes extremes;
+    struct log *log = test_log();
+    struct study *study = read_external("[constraints]\nnever = a < b and layers = 1\nnone = a > 100\n", log);
+    problem_init_external(&problem, study);
+    assert_int_equal(extremes_find(&problem, log, &extremes), NR_INVALID);
+    test_log_has(log, "x.ini: no point of the space is allowed (all were tried, ");
+    log_destroy(log);
+    study_destroy(study);
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
@@ -141,6 +239,9 @@ int main(int count, char **arguments)
         cmocka_unit_test(ends_of_log_ranges_are_reached),
         cmocka_unit_test(contradictions_are_named),
         cmocka_unit_test(identities),
+        cmocka_unit_test(external_objectives),
+        cmocka_unit_test(ends_of_exact_objectives),
+        cmocka_unit_test(external_contradictions_are_named),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

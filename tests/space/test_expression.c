@@ -99,6 +99,19 @@ static void values(void **state)
         {"log(exp(1))", 1},
         {"floor(rate) + ceil(rate) * 10 + round(rate) * 100", 110},
         {"min(max(1, 2), 3)", 2},
+        /* branches: only the one that is taken counts; an unknown condition does not hold */
+        {"if(a > b, 10, 20)", 10},
+        {"if(a < b, 10, 20)", 20},
+        {"if(a > b, a, off)", 6},
+        {"if(off > 1, off, b)", 4},
+        {"if(optimizer = adam, 1, if(norm, 2, 3)) * 10", 20},
+        {"if(a > b, off, 1)", NAN},
+        {"b <= a if optimizer = sgd", 1},
+        {"a <= b if optimizer = sgd", 0},
+        {"a <= b if optimizer = adam", NAN},
+        {"a <= b if off = 1", NAN},
+        {"off <= b if optimizer = sgd", NAN},
+        {"a + b if norm", 10},
         /* levels */
         {"kernel", 5},
         {"kernel * 2", 10},
@@ -203,6 +216,12 @@ static void bad(void **state)
         {"min(a)", "has \")\" where \",\" was expected"},
         {"abs(a, b)", "has \",\" where \")\" was expected"},
         {"abs()", "has \")\" where a number"},
+        {"if(a, 1)", "has \")\" where \",\" was expected"},
+        {"if(a, size, 1)", "the levels of \"size\" are no numbers"},
+        {"a < b if", "ends where a number"},
+        {"a < b if a < 3 if b < 3", "has \"if\" where an operator or the end was expected"},
+        {"(a < b if a < 3) or a = 1", "has \"if\" where \")\" was expected"},
+        {"a < b if size", "the levels of \"size\" are no numbers"},
     };
     struct space space;
     struct log *log = test_log();

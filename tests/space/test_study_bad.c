@@ -46,7 +46,8 @@ static const struct bad bad_mnist[] = {
     {NULL, "[run]\nworkers = 0\n", "[run] workers: found \"0\"; expected a whole number from 1 to 1024, or auto"},
     {NULL, "[run]\nmax_time = soon\n", "[run] max_time: found \"soon\"; expected a time such as 90s"},
     {NULL, "[run]\nmax_time = -5m\n", "[run] max_time: found \"-5m\""},
-    {NULL, "[run]\ndevices = tpu\n", "[run] devices: found \"tpu\"; expected auto, all, cpu, or different numbers such as 0,2"},
+    {NULL, "[run]\ndevices = tpu\n",
+     "[run] devices: found \"tpu\"; expected auto, all, cpu, or different numbers such as 0,2"},
     {"optimizer     = adam", "momentum = 1", "[training] momentum: found \"1\"; expected a number from 0 to 0.9999"},
     {"optimizer     = adam", "nesterov = maybe", "[training] nesterov: found \"maybe\"; expected yes or no"},
     /* declarations of parameters */
@@ -164,9 +165,20 @@ static const struct bad bad_mnist[] = {
     {NULL, "[constraints]\nparameters = 5000\n",
      "[constraints] parameters: found \"5000\"; expected a bound such as <= "},
     {NULL, "[constraints]\nparameters = <= 0\n", "found \"<= 0\", which no network can meet"},
-    {NULL, "[constraints]\nparameter = <= 5000\n",
-     "no quantity that is known before training; did you mean \"parameters\"?"},
-    {NULL, "[constraints]\nval_accuracy = >= 0.9\n", "is known after training only and cannot be a constraint"},
+    {NULL, "[constraints]\nparameter = <= 5000\n", "is no quantity of a network; did you mean \"parameters\"?"},
+    {NULL, "[constraints]\nlatency = <= 5\n", "is no quantity of a network; there are parameters, macs, memory, val_"},
+    {NULL, "[constraints]\nval_accuracy = >= 90\n", "found \">= 90\"; expected a bound from 0 to 1 (a fraction"},
+    {NULL, "[constraints]\nval_loss = <= -1\n", "found \"<= -1\"; expected a bound not below 0"},
+    {NULL, "[constraints]\nval_loss = hidden1 < 20\n", "found \"hidden1 < 20\"; expected a bound such as"},
+    {NULL, "[constraints]\nval_loss = > 0 and <= 1\ntrain_loss = <= 1\nval_accuracy = >= 0.5 and <= 0.9\n",
+     "test.ini:42: [constraints] val_accuracy: this is one bound too many on what only a trial shows; at most 4"},
+    {"threshold=0.94", "transform=rank", "found \"transform=rank\"; expected transform=auto, none or halfrank"},
+    {"threshold=0.94", "transform=none transform=none", "the transform is given twice"},
+    {"threshold=0.94", "threshold=0.9 threshold=0.9", "the threshold is given twice"},
+    {"threshold=80000", "transform=none", "the transform is for what is modelled; this objective is exact"},
+    {"threshold=80000", "exact=\"hidden1\"", "found \"exact=\"hidden1\"\", which is for external objectives"},
+    {"initial = 12", "model = dens", "[search] model: found \"dens\"; expected auto, dense or sparse"},
+    {"initial = 12", "cost = time", "[search] cost: found \"time\"; expected none or seconds"},
     {NULL, "[constraints]\nhidden1 = <= 64\n", "write it as an expression: hidden1_limit = hidden1 <= 64"},
     {NULL, "[constraints]\nparameters = <= 5\nparameters = >= 10\n",
      "test.ini:41: [constraints] parameters: the constraints contradict each other: at least 10 and at most 5"},
@@ -252,7 +264,7 @@ static void missing_sections(void **state)
     (void)state;
     expect_bad("", NULL, 0, "test.ini: [space] has no parameters; expected at least one");
     expect_bad("[study]\nname = a\ntrials = 1\n[data]\ndataset = a\n[space]\na = int 1..2\n", NULL, 0,
-               "test.ini: [network] has no layers; expected at least");
+               "test.ini:4: [data]: there is no [network] that could be trained; expected one, or neither");
     expect_bad("[study]\nname = a\ntrials = 1\n[data]\ndataset = a\n[space]\na = int 1..2\n[network]\nlayer = x y=$a\n",
                NULL, 0, "test.ini: [objectives] has no objective; expected");
 }

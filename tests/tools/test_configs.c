@@ -46,11 +46,16 @@ static void all_are_valid(void **state)
         struct study *study = NULL;
         double least, most;
         nr_status status = study_read(found.gl_pathv[i], NULL, 0, log, &study);
-        if (status == NR_OK)
+        if (status == NR_OK && !study->external)
             status = template_check(study, log);
         if (status != NR_OK)
             print_error("%s\n", log_text(log));
         assert_ok(status);
+        if (study->external) { /* no network: test_extremes.c looks at what such a study allows */
+            study_destroy(study);
+            log_destroy(log);
+            continue;
+        }
         double share = buildable(study, &least, &most);
         print_message("%s: %.0f %% can be built, %.0f to %.0f parameters\n", found.gl_pathv[i], 100 * share, least,
                       most);
