@@ -16,7 +16,7 @@ struct record {
     enum trial_status status;
     char *cause, *owner, *point_text, *identity, *summary, *method, *fit, *note; /* never NULL */
     double *point;                                                               /* [space.count] */
-    double value[STORE_MAX_VALUES];                                              /* by study_value_name(); NaN unknown */
+    double value[STORE_MAX_VALUES]; /* by study_value_name(); NaN unknown */
     int64_t attempt, epochs;
     double seconds, started, ended;
     double accuracy; /* of the last epoch that the driver heard of, NaN before; not loaded */
