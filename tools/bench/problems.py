@@ -8,7 +8,6 @@ true values; both are None where the trial fails. `allowed(point)` is what is kn
 
 import csv
 import math
-import pathlib
 
 from botorch.test_functions import DTLZ2, ZDT1, ZDT2, Ackley, Branin, BraninCurrin, Hartmann
 import torch
@@ -131,7 +130,7 @@ class Fashion:
     def __init__(self):
         with open(self.TABLE, newline="") as file:
             rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-        names = [name for name in rows[0] if name != "parameters" and not name.startswith("val_accuracy")]
+        names = list(rows[0])[: list(rows[0]).index("parameters")]
         seeds = [name for name in rows[0] if name.startswith("val_accuracy")]
         self.networks = {tuple(row[name] for name in names): self.network(row, seeds) for row in rows}
         self.names = names
