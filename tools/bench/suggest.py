@@ -38,10 +38,10 @@ def measure(peer, results, asks, patience):
     return seconds
 
 
-def kept(path, method, results, arguments):
-    """What was measured before, or is now."""
+def kept(path, package, method, results, arguments):
+    """What was measured before, or is now. The path names the version: a figure is good for one only."""
     if not path.exists():
-        [create] = [create for (_, name), create in PEERS.items() if name == method]
+        create = PEERS[package, method]
         seconds = measure(create(), results, arguments.asks, arguments.patience)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", newline="") as file:
@@ -53,17 +53,28 @@ def kept(path, method, results, arguments):
         return [float(row["seconds"]) for row in csv.DictReader(file)]
 
 
-def nasrun(results, core):
-    """(median, worst) by the number of results."""
-    numbers = ",".join(map(str, results))
-    command = pinned(core, NASRUN, "bench", "suggest", "--json", "--results", numbers)
-    return {row["results"]: (row["median_ms"] / 1e3, row["worst_ms"] / 1e3) for row in json.loads(output(*command))}
+def text(seconds):
+    """Median and worst, of how many."""
+    return f"{statistics.median(seconds):.3g} ({max(seconds):.3g}) of {len(seconds)}"
+
+
+def nasrun(arguments):
+    """The same of nasrun, by its own command."""
+    numbers = ",".join(map(str, arguments.results))
+    rows = json.loads(output(*pinned(arguments.core, NASRUN, "bench", "suggest", "--json", "--results", numbers)))
+    return [f"{row['median_ms'] / 1e3:.3g} ({row['worst_ms'] / 1e3:.3g}) of 50" for row in rows]
+
+
+def peer(package, method, arguments):
+    folder = arguments.keep / f"{package}-{importlib.metadata.version(package)}"
+    paths = [(number, folder / f"suggest-{method}-{number}.csv") for number in arguments.results]
+    return [text(kept(path, package, method, number, arguments)) for number, path in paths]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=int, nargs="*", default=[48, 250, 1000], help="numbers of finished trials")
-    parser.add_argument("--asks", type=int, default=10, help="suggestions at each, one after the other (10)")
+    parser.add_argument("--asks", type=int, default=10, help="suggestions of a peer, one after the other (10)")
     parser.add_argument("--patience", type=float, default=60, help="seconds after which no other is begun (60)")
     parser.add_argument("--core", default=last_core(), help="to run on (the last)")
     parser.add_argument("--keep", type=pathlib.Path, default=PROJECT / "build" / "bench-curves", help="peers' results")
@@ -72,17 +83,12 @@ def main():
     torch.set_num_threads(1)
 
     print(description(), f"core {arguments.core}", sep=", ")
-    print("\n| method |", " | ".join(f"n = {number}: median (worst) of" for number in arguments.results), "|")
+    print("\nSeconds per suggestion: median (worst) of so many.\n")
+    print("| method |", " | ".join(f"after {number} results" for number in arguments.results), "|")
     print("| --- |", " | ".join("---:" for _ in arguments.results), "|")
-    for number, (median, worst) in nasrun(arguments.results, arguments.core).items():
-        print("nasrun", number, median, worst)
+    print("| nasrun |", " | ".join(nasrun(arguments)), "|", flush=True)
     for package, method in PEERS:
-        folder = arguments.keep / f"{package}-{importlib.metadata.version(package)}"
-        cells = []
-        for number in arguments.results:
-            seconds = kept(folder / f"suggest-{method}-{number}.csv", method, number, arguments)
-            cells.append(f"{statistics.median(seconds):.3g} ({max(seconds):.3g}) of {len(seconds)}")
-        print(f"| {method} |", " | ".join(cells), "|", flush=True)
+        print(f"| {method} |", " | ".join(peer(package, method, arguments)), "|", flush=True)
 
 
 if __name__ == "__main__":
