@@ -40,7 +40,9 @@ class Ax:
             ]
         )
         self.client.configure_optimization(objective="-first, -second")
-        self.client.configure_generation_strategy(method="fast", initialization_budget=12)
+        self.client.configure_generation_strategy(
+            method="fast", initialization_budget=12, initialize_with_center=False  # no suggestion without the model
+        )
 
     def tell(self, point, values):
         self.answer(self.client.attach_trial(parameters=point), point, values)
