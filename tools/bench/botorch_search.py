@@ -1,5 +1,5 @@
-"""One search of a continuous problem by BoTorch, one evaluation after the other: scrambled Sobol points, then the model of
-BoTorch's own defaults and log EI, or qLogNEHVI for two objectives with the problem's reference point."""
+"""One search of a continuous problem by BoTorch, one evaluation after the other: scrambled Sobol points, then the model
+of BoTorch's own defaults and log EI, or qLogNEHVI for two objectives with the problem's reference point."""
 
 import time
 

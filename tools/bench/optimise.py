@@ -1,8 +1,8 @@
 """Searches of ten problems by nasrun, BoTorch and Optuna, 10 seeds each: what is missing to the best possible value
 (hypervolume, or least value) after 60 evaluations, as a Markdown table of means; all curves as CSV and as SVG.
 
-BoTorch takes hours. Every search of a peer is kept in a file of its own as soon as it is done, in a folder that is named
-by the peer's version, and is not run again. nasrun's searches take seconds and are always run.
+BoTorch takes hours. Every search of a peer is kept in a file of its own as soon as it is done, in a folder that is
+named by the peer's version, and is not run again. nasrun's searches take seconds and are always run.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def search_nasrun(names, seeds, folder):
 
 
 def missing(path):
-    """What separates each seed from the best possible value after the last evaluation, by (problem, method, pending)."""
+    """What separates each seed from the best value after the last evaluation, by (problem, method, pending)."""
     rows = curves.read(path)
     best = {row["problem"]: float(row["best"]) for row in rows if row["best"]}
     values = collections.defaultdict(list)
@@ -118,7 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="per problem and method (10)")
     parser.add_argument("--problems", nargs="*", default=problems.NAMES, help="all of " + " ".join(problems.NAMES))
-    parser.add_argument("--keep", type=pathlib.Path, default=PROJECT / "build" / "bench-curves", help="results are here")
+    parser.add_argument("--keep", type=pathlib.Path, default=PROJECT / "build" / "bench-curves", help="results")
     parser.add_argument("--peers-only", action="store_true", help="do not run nasrun")
     parser.add_argument("--known", action="store_true", help="run no peer; take what is kept of them")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
 """One search of a problem by Optuna, one evaluation after the other, with its samplers' own defaults.
 
-What is known not to be allowed is drawn again at no cost: Optuna cannot be told of it beforehand. A failed trial is told
-with the worst values seen: a sampler takes no notice of a trial that is told as failed, and TPE comes back to it again and
-again (on `mixed` and `fashion` it is then no better than random).
+What is known not to be allowed is drawn again at no cost: Optuna cannot be told of it beforehand. A failed trial is
+told with the worst values seen: a sampler takes no notice of a trial that is told as failed, and TPE comes back to it
+again and again (on `mixed` and `fashion` it is then no better than random).
 """
 
 import random

@@ -1,9 +1,9 @@
-"""The problems of `nasrun bench optimise`, for the peers: continuous ones as BoTorch defines them, mixed and conditional
-ones as src/bench/ does. All objectives are minimised.
+"""The problems of `nasrun bench optimise`, for the peers: continuous ones as BoTorch defines them, mixed and
+conditional ones as src/bench/ does. All objectives are minimised.
 
 A problem has a name, its number of dimensions, `reference` (of the hypervolume; None with one objective), and
-`declare(trial)`, which draws a point from an Optuna trial. `evaluate(point, random)` gives what a search is told, and the
-true values; both are None where the trial fails. `allowed(point)` is what is known before a trial.
+`declare(trial)`, which draws a point from an Optuna trial. `evaluate(point, random)` gives what a search is told, and
+the true values; both are None where the trial fails. `allowed(point)` is what is known before a trial.
 """
 
 import csv

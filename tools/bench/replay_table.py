@@ -1,7 +1,7 @@
-"""Makes data/replay/fashion.csv: trains every network of data/replay/fashion.ini with each of three seeds by nasrun itself.
+"""Makes data/replay/fashion.csv: nasrun itself trains every network of data/replay/fashion.ini with each of three seeds.
 
-The search draws at random without repeats, and ends when the space is exhausted. An interrupted run is gone on with when
-the command is said again. Needs the full FashionMNIST; about 25 minutes of one core.
+The search draws at random without repeats, and ends when the space is exhausted. An interrupted run is gone on with
+when the command is said again. Needs the full FashionMNIST; about 25 minutes of one core.
 """
 
 import argparse
@@ -36,7 +36,8 @@ def write(path, studies):
     dimensions, first, images = studies[0]
     assert all(rows.keys() == first.keys() for _, rows, _ in studies), "the seeds trained different networks"
     with open(path, "w", newline="") as file:
-        file.write(f"# every network of fashion.ini; made by tools/bench/run replay_table: see README.md\n# {description()}\n")
+        file.write("# every network of fashion.ini; made by tools/bench/run replay_table: see README.md\n")
+        file.write(f"# {description()}\n")
         writer = csv.writer(file, lineterminator="\n")
         seeds = [f"val_accuracy_{number}" for number in range(1, len(studies) + 1)]
         writer.writerow([*dimensions, "parameters", *seeds, "validation_images"])

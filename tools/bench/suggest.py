@@ -1,5 +1,5 @@
-"""Seconds per suggestion of nasrun, Ax, BoTorch and Optuna by the number of finished trials: CPU time, one pinned core, six
-mixed dimensions, two objectives (src/bench/suggest.c), as a Markdown table of medians."""
+"""Seconds per suggestion of nasrun, Ax, BoTorch and Optuna by the number of finished trials: CPU time, one pinned core,
+six mixed dimensions, two objectives (src/bench/suggest.c), as a Markdown table of medians."""
 
 import argparse
 import csv

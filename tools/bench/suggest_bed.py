@@ -1,5 +1,5 @@
-"""What `nasrun bench suggest` measures with (src/bench/suggest.c), for the peers: six dimensions of different kinds, two
-objectives to minimise. A point is a dictionary of values."""
+"""What `nasrun bench suggest` measures with (src/bench/suggest.c), for the peers: six dimensions of different kinds,
+two objectives to minimise. A point is a dictionary of values."""
 
 import math
 

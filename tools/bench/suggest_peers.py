@@ -56,9 +56,9 @@ class Ax:
 
 
 class Botorch:
-    """qLogNEHVI called directly, the cheapest way that there is: all dimensions continuous, a choice one-hot, rounded at
-    the end (its optimizer for mixed spaces with its model for them took four times as long at 48 results). The reference
-    point by BoTorch's rule."""
+    """qLogNEHVI called directly, the cheapest way that there is: all dimensions continuous, a choice one-hot, rounded
+    at the end (its optimizer for mixed spaces with its model for them took four times as long at 48 results). The
+    reference point by BoTorch's rule."""
 
     def __init__(self):
         torch.manual_seed(1)
