@@ -24,6 +24,8 @@ enum cli_flag {
     CLI_TRAIN = 1 << 5,    /* bench train */
     CLI_OPTIMISE = 1 << 6, /* bench optimise */
     CLI_SUGGEST = 1 << 7,  /* bench suggest */
+    CLI_PREDICTED = 1 << 8,
+    CLI_DRAW = 1 << 9,     /* --svg */
 };
 
 enum cli_option_id {
@@ -47,6 +49,7 @@ enum cli_option_id {
     OPTION_ASKS,
     OPTION_DIMENSIONS,
     OPTION_OBJECTIVES,
+    OPTION_PREDICTED,
     OPTION_JSON,
     OPTION_CSV,
     OPTION_HELP,
@@ -115,6 +118,10 @@ nr_status command_trials(struct cli *cli);
 nr_status command_pareto(struct cli *cli);
 nr_status command_best(struct cli *cli);
 nr_status command_show(struct cli *cli);
+nr_status command_model(struct cli *cli);
+nr_status command_importance(struct cli *cli);
+nr_status command_loo(struct cli *cli);
+nr_status command_explain(struct cli *cli);
 nr_status command_check(struct cli *cli);
 nr_status command_test(struct cli *cli);
 nr_status command_bench_train(struct cli *cli);

@@ -1,7 +1,8 @@
-/* nasrun pareto [STUDY]: the Pareto front, and what it is worth. Programs get an empty table where there is none yet.
- */
+/* nasrun pareto [STUDY]: the Pareto front, and what it is worth; --predicted: the front that the model believes in.
+ * Programs get an empty table where there is none yet. */
 #include "cli/view.h"
 #include "report/listing.h"
+#include "report/model.h"
 
 static nr_status print_text(struct cli *cli, const struct view *view)
 {
@@ -17,18 +18,37 @@ static nr_status print_data(struct cli *cli, const struct view *view)
     return status == NR_OK ? view_print(cli, table) : status;
 }
 
+static nr_status print_predicted(struct cli *cli, const struct view *view)
+{
+    struct look look;
+    struct table *table;
+    nr_status status = view_expect_model(view, cli->log, &look);
+    if (status != NR_OK)
+        return status;
+    if (cli->format == TABLE_TEXT)
+        fprintf(cli->out, "Pareto front of the trials as the model believes them, with intervals of 95 %%:\n");
+    status = model_front_table(&view->results, look.diagnosis, cli->log, &table);
+    if (status == NR_OK)
+        status = view_print(cli, table);
+    look_clear(&look);
+    return status;
+}
+
+static nr_status print_measured(struct cli *cli, const struct view *view)
+{
+    nr_status status = cli->format == TABLE_TEXT ? NR_OK : print_data(cli, view);
+    if (status == NR_OK)
+        status = view_expect_result(view, cli->log);
+    return status == NR_OK && cli->format == TABLE_TEXT ? print_text(cli, view) : status;
+}
+
 nr_status command_pareto(struct cli *cli)
 {
     struct view view;
     nr_status status = view_open(view_named(cli), cli->log, &view);
     if (status != NR_OK)
         return status;
-    if (cli->format != TABLE_TEXT)
-        status = print_data(cli, &view);
-    if (status == NR_OK)
-        status = view_expect_result(&view, cli->log);
-    if (status == NR_OK && cli->format == TABLE_TEXT)
-        status = print_text(cli, &view);
+    status = cli->option[OPTION_PREDICTED] ? print_predicted(cli, &view) : print_measured(cli, &view);
     view_close(&view);
     return status;
 }

@@ -5,21 +5,6 @@
 #include "run/problem.h"
 #include "train/dataset.h"
 
-/* The arguments in either order: the one that is a number is the trial, the last one when both are. */
-static nr_status read_arguments(const struct cli *cli, const char **study, int64_t *trial)
-{
-    int last = cli->arguments - 1;
-    for (int i = last; i >= 0; i--) {
-        if (!text_to_int(cli->argument[i], trial))
-            continue;
-        *study = last == 0 ? NULL : cli->argument[last - i];
-        return NR_OK;
-    }
-    log_error(cli->log, "show: \"%s\" is no number of a trial; expected `nasrun show [STUDY] TRIAL`",
-              cli->argument[last]);
-    return NR_INVALID;
-}
-
 static nr_status add_epoch(void *context, const struct store_epoch *epoch)
 {
     struct table *table = context;
@@ -86,14 +71,9 @@ static nr_status print_layers(struct cli *cli, const struct view *view, const st
 static nr_status print(struct cli *cli, const struct view *view, int64_t trial)
 {
     struct table *table = NULL;
-    if (trial < 1 || trial > (int64_t)view->results.count) {
-        log_error(cli->log, "%s: there is no trial %" PRId64 "; it has trials 1 to %zu", view->folder, trial,
-                  view->results.count);
-        return NR_NOT_FOUND;
-    }
-    const struct record *record = &view->results.record[trial - 1];
-    nr_status status = NR_OK;
-    if (cli->format == TABLE_TEXT) {
+    const struct record *record;
+    nr_status status = view_record(view, trial, cli->log, &record);
+    if (status == NR_OK && cli->format == TABLE_TEXT) {
         status = describe_trial(view, record, cli->out);
         if (status == NR_OK)
             status = print_layers(cli, view, record);
@@ -110,7 +90,7 @@ nr_status command_show(struct cli *cli)
     struct view view;
     const char *study;
     int64_t trial;
-    nr_status status = read_arguments(cli, &study, &trial);
+    nr_status status = view_read_trial(cli, &study, &trial);
     if (status == NR_OK)
         status = view_open(study, cli->log, &view);
     if (status != NR_OK)

@@ -1,5 +1,6 @@
 #include "cli/view.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -68,4 +69,43 @@ nr_status view_expect_result(const struct view *view, struct log *log)
 struct summary view_summary(const struct view *view)
 {
     return (struct summary){.results = &view->results, .front = &view->front, .elapsed = NAN, .folder = view->folder};
+}
+
+nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *trial)
+{
+    int last = cli->arguments - 1;
+    for (int i = last; i >= 0; i--) {
+        if (!text_to_int(cli->argument[i], trial))
+            continue;
+        *study = last == 0 ? NULL : cli->argument[last - i];
+        return NR_OK;
+    }
+    log_error(cli->log, "\"%s\" is no number of a trial; expected [STUDY] TRIAL", cli->argument[last]);
+    return NR_INVALID;
+}
+
+nr_status view_record(const struct view *view, int64_t trial, struct log *log, const struct record **out)
+{
+    if (trial < 1 || trial > (int64_t)view->results.count) {
+        log_error(log, "%s: there is no trial %" PRId64 "; it has trials 1 to %zu", view->folder, trial,
+                  view->results.count);
+        return NR_NOT_FOUND;
+    }
+    *out = &view->results.record[trial - 1];
+    return NR_OK;
+}
+
+nr_status view_look(const struct view *view, int64_t trial, struct log *log, struct look *out)
+{
+    return look_create(view->store, &view->results, trial, log, out);
+}
+
+nr_status view_expect_model(const struct view *view, struct log *log, struct look *out)
+{
+    nr_status status = view_look(view, 0, log, out);
+    if (status != NR_OK || out->diagnosis)
+        return status;
+    log_error(log, "%s: there is no model yet: %s", view->folder, out->reason);
+    look_clear(out);
+    return NR_NO_RESULT;
 }

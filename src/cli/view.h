@@ -7,6 +7,7 @@
 #include "report/front.h"
 #include "report/results.h"
 #include "report/summary.h"
+#include "run/look.h"
 #include "store/store.h"
 
 struct view {
@@ -22,6 +23,16 @@ nr_status view_open(const char *name, struct log *log, struct view *out) NR_MUST
 void view_close(struct view *view);
 /* The first argument or NULL. */
 const char *view_named(const struct cli *cli);
+
+/* "[STUDY] TRIAL" in either order: the one that is a number is the trial, the last one when both are. */
+nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *trial) NR_MUST_CHECK;
+/* The record of a trial; NR_NOT_FOUND says which there are. */
+nr_status view_record(const struct view *view, int64_t trial, struct log *log, const struct record **out) NR_MUST_CHECK;
+
+/* The model of the study: as it is (`trial` 0), or as it was when a trial was suggested. The view outlives the look. */
+nr_status view_look(const struct view *view, int64_t trial, struct log *log, struct look *out) NR_MUST_CHECK;
+/* The same as it is, for commands that are about a model: NR_NO_RESULT, with a sentence, when there is none. */
+nr_status view_expect_model(const struct view *view, struct log *log, struct look *out) NR_MUST_CHECK;
 
 /* Prints a table in the form that was asked for; takes the table. */
 nr_status view_print(struct cli *cli, struct table *table) NR_MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 void phrase_append_duration(struct text *text, double seconds)
 {
@@ -22,9 +23,16 @@ void phrase_append_duration(struct text *text, double seconds)
         text_format(text, "%" PRId64 " d %" PRId64 " h", days, hours % 24);
 }
 
+/* Metrics of training are near 1; what an external program measures may have any size. */
+static bool is_metric(const struct objective *objective)
+{
+    return !strcmp(objective->name, "val_accuracy") || !strcmp(objective->name, "val_loss") ||
+           !strcmp(objective->name, "train_loss");
+}
+
 int phrase_decimals(const struct objective *objective)
 {
-    return objective->exact ? -1 : 4;
+    return objective->exact ? -1 : is_metric(objective) ? 4 : -6;
 }
 
 void phrase_append_value(struct text *text, const struct objective *objective, double value)
@@ -33,8 +41,10 @@ void phrase_append_value(struct text *text, const struct objective *objective, d
         text_append(text, "unknown");
     else if (objective->exact)
         text_append_real(text, value);
-    else
+    else if (is_metric(objective))
         text_format(text, "%.4f", value);
+    else
+        text_format(text, "%.6g", value);
 }
 
 void phrase_append_values(struct text *text, const struct study *study, const double *value)

@@ -159,6 +159,8 @@ static void append_value(const struct table *table, size_t row, size_t c, bool r
         text_format(text, "%" PRId64, cell->whole);
     else if (rounded && column->decimals >= 0)
         text_format(text, "%.*f", column->decimals, cell->real);
+    else if (rounded && column->decimals < -1)
+        text_format(text, "%.*g", -column->decimals, cell->real);
     else
         text_append_real(text, cell->real);
 }

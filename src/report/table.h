@@ -16,7 +16,8 @@ enum column_kind { COLUMN_TEXT, COLUMN_INT, COLUMN_REAL };
 struct table;
 
 nr_status table_create(struct table **out) NR_MUST_CHECK;
-/* `name` heads CSV and JSON, `heading` the text form (NULL: the name); `decimals` of reals in text (-1: shortest).
+/* `name` heads CSV and JSON, `heading` the text form (NULL: the name); `decimals` of reals in text (-1: shortest;
+ * less: so many significant digits).
  * A column with `only_data` is left out of the text form. */
 nr_status table_add_column(struct table *table, const char *name, const char *heading, enum column_kind kind,
                            int decimals, bool only_data) NR_MUST_CHECK;

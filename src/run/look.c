@@ -28,22 +28,48 @@ static bool admit_recorded(void *context, const double *point, struct optim_admi
     return false;
 }
 
-/* The problem as the driver has it; the number of validation images, 0 where it is unknown. */
-static int64_t init_problem(struct look *look)
+/* Whether every recorded accuracy is a whole number of images right out of `images`. */
+static bool all_are_shares(const struct results *results, size_t objective, int64_t images)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        double right = results->record[i].value[objective] * (double)images;
+        if (results->record[i].status == TRIAL_DONE && fabs(right - round(right)) > 1e-9 * (double)images)
+            return false;
+    }
+    return true;
+}
+
+/* How many images validate, from the record alone: the smallest number that all accuracies are shares of. It is the
+ * true one or, where all numbers of right images happen to share a factor with that, a part of it. */
+static int64_t guess_validations(const struct results *results)
+{
+    enum { MOST_IMAGES = 1000000 };
+    const struct study *study = results->study;
+    for (size_t j = 0; j < study->objectives; j++)
+        for (int64_t images = 1; !strcmp(study->objective[j].name, "val_accuracy") && images < MOST_IMAGES; images++)
+            if (all_are_shares(results, j, images))
+                return images;
+    return 0;
+}
+
+/* The problem as the driver has it, or as far as the record tells where the data set is not at hand. */
+static void init_problem(struct look *look)
 {
     const struct study *study = look->results->study;
-    struct dataset_outline outline = {.classes = 2};
-    int64_t trainings = 0, validations = 0;
-    look->data = dataset_outline(study, NULL, &outline) == NR_OK;
-    if (look->data)
+    struct dataset_outline outline;
+    int64_t trainings;
+    if (study->external) {
+        problem_init_external(&look->problem, study);
+    } else if (dataset_outline(study, NULL, &outline) == NR_OK) {
         split_count(&outline, study_real(study, KEY_FRACTION, NULL), study_real(study, KEY_VALIDATION, NULL),
-                    &trainings, &validations);
-    problem_init(&look->problem, study, outline.shape, outline.classes, trainings);
-    if (!look->data) {
+                    &trainings, &look->validations);
+        problem_init(&look->problem, study, outline.shape, outline.classes, trainings);
+    } else {
+        look->validations = guess_validations(look->results);
+        problem_init(&look->problem, study, (struct shape){0}, 0, 0);
         look->problem.optim.admit = admit_recorded;
         look->problem.optim.context = look;
     }
-    return validations;
 }
 
 nr_status look_create(struct store *store, const struct results *results, int64_t trial, struct log *log,
@@ -52,7 +78,8 @@ nr_status look_create(struct store *store, const struct results *results, int64_
     *out = (struct look){.results = results};
     struct text note = {0};
     struct replay replay = {.study = results->study, .store = store, .log = log};
-    replay.validations = init_problem(out);
+    init_problem(out);
+    replay.validations = out->validations;
     nr_status status = replay_create_optimizer(&out->problem, log, &out->optimizer);
     replay.optimizer = out->optimizer;
     if (status == NR_OK)
@@ -70,6 +97,11 @@ nr_status look_create(struct store *store, const struct results *results, int64_
     if (status != NR_OK)
         look_clear(out);
     return status;
+}
+
+struct optim_result look_result(const struct look *look, const struct record *record)
+{
+    return replay_result(look->results->study, look->validations, record->value, record->seconds);
 }
 
 void look_clear(struct look *look)

@@ -12,7 +12,7 @@ struct look {
     struct optimizer *optimizer;
     struct diagnosis *diagnosis; /* NULL: there is nothing to model yet */
     char *reason;                /* why not; NULL where there is a model */
-    bool data;                   /* the data set is at hand, or none is needed */
+    int64_t validations;         /* images that val_accuracy is measured on; 0: unknown */
     const struct results *results;
     size_t next; /* record that the next admission is probably about */
 };
@@ -22,6 +22,8 @@ struct look {
  * the size of the validation part gives an accuracy is not. */
 nr_status look_create(struct store *store, const struct results *results, int64_t trial, struct log *log,
                       struct look *out) NR_MUST_CHECK;
+/* What the optimizer was told of a finished trial. */
+struct optim_result look_result(const struct look *look, const struct record *record);
 void look_clear(struct look *look);
 
 #endif
