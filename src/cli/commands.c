@@ -89,6 +89,41 @@ const struct command commands[] = {
      .flags = CLI_TABLE,
      .most = 1,
      .run = command_test},
+    {.name = "ask",
+     .synopsis = "STUDY [N]",
+     .help = "N trials for you to run, one per line: number and parameters",
+     .details = "STUDY may be a configuration file: its study is begun. Tell what came of each with `nasrun tell`; any "
+                "number\n"
+                "of programs may ask and tell at the same time, also through `nasrun serve` and libnasrun.\n",
+     .flags = CLI_SET | CLI_OUT | CLI_TABLE,
+     .fewest = 1,
+     .most = 2,
+     .run = command_ask},
+    {.name = "tell",
+     .synopsis = "STUDY TRIAL|point NAME=VALUE...",
+     .help = "what came of a trial that was asked for, or of a point from elsewhere",
+     .details = "nasrun tell STUDY 7 loss=0.31 seconds=12   every value that is not exact, and if you like the "
+                "seconds\n"
+                "nasrun tell STUDY 7 fail=nan               the trial has failed, and why\n"
+                "nasrun tell STUDY point lr=0.01 op=skip loss=0.4   a result from elsewhere, with its parameters\n",
+     .flags = CLI_SET | CLI_OUT | CLI_QUIET,
+     .fewest = 3,
+     .most = 2000,
+     .run = command_tell},
+    {.name = "serve",
+     .synopsis = "CONFIG.ini|STUDY",
+     .help = "ask and tell as lines of JSON on standard input and output",
+     .details = "{\"ask\":2}                                  {\"trials\":[{\"trial\":1,\"point\":{...}},...]}\n"
+                "{\"tell\":{\"trial\":1,\"values\":{...}}}       {\"ok\":true}; \"point\" in place of \"trial\": from "
+                "elsewhere\n"
+                "{\"fail\":{\"trial\":1,\"cause\":\"...\"}}      {\"ok\":true}\n"
+                "{\"pareto\":{}}                             "
+                "{\"pareto\":[...],\"hypervolume\":h,\"reference\":[...]}\n"
+                "Anything wrong is answered {\"error\":\"...\"}, and it goes on until the end of input.\n",
+     .flags = CLI_SET | CLI_OUT,
+     .fewest = 1,
+     .most = 1,
+     .run = command_serve},
     {.name = "bench train",
      .synopsis = "[NETWORK...]",
      .help = "measure training on this machine",

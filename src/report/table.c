@@ -1,13 +1,13 @@
 #include "report/table.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "report/json_text.h"
 #include "report/terminal.h"
 
 enum { GAP = 2, NARROWEST_TEXT = 12, ALL_FORMS = 1u << TABLE_TEXT | 1u << TABLE_CSV | 1u << TABLE_JSON };
@@ -323,19 +323,6 @@ static nr_status write_csv(const struct table *table, FILE *stream)
 
 /* --- JSON --- */
 
-static void append_json_string(struct text *text, const char *string)
-{
-    json_t *value = json_string(string);
-    char *encoded = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    if (encoded)
-        text_append(text, encoded);
-    else
-        text->failed = true;
-    free(encoded);
-    json_decref(value);
-}
-
-/* Numbers are written here: jansson prints 0.95 as 0.94999999999999996. */
 static void append_json_value(const struct table *table, size_t row, size_t c, struct text *text)
 {
     const struct table_cell *cell = &table->cell[row * table->columns + c];
@@ -343,7 +330,7 @@ static void append_json_value(const struct table *table, size_t row, size_t c, s
     if (!cell->known || (kind == COLUMN_REAL && !isfinite(cell->real)))
         text_append(text, "null");
     else if (kind == COLUMN_TEXT)
-        append_json_string(text, cell->string);
+        json_text_string(text, cell->string);
     else
         append_value(table, row, c, false, text);
 }
@@ -358,7 +345,7 @@ static nr_status write_json(const struct table *table, FILE *stream)
             if (!in_form(table, c, TABLE_JSON))
                 continue;
             text_append(&text, before);
-            append_json_string(&text, table->column[c].name);
+            json_text_string(&text, table->column[c].name);
             text_append(&text, ": ");
             append_json_value(table, row, c, &text);
             before = ", ";

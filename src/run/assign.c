@@ -4,54 +4,28 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "run/candidate.h"
 #include "run/state.h"
 
 /* Asks the optimiser for one more trial and records it; NR_EXHAUSTED when there is none. */
 static nr_status suggest(struct search *search, int64_t *trial)
 {
     struct suggestion suggestion;
-    struct plan *plan;
-    struct recipe recipe;
-    struct text point = {0}, summary = {0};
-    char identity[OPTIM_IDENTITY_SIZE];
+    struct candidate candidate;
     int64_t number = (int64_t)search->results.count + 1;
     double start = clock_monotonic();
     nr_status status = optimizer_suggest(search->optimizer, number, &suggestion);
     search->suggesting += clock_monotonic() - start;
-    if (status != NR_OK)
-        return status;
-    status = problem_plan(&search->preparation.problem, suggestion.point, NULL, &plan, &recipe);
-    if (status != NR_OK)
-        return status;
-    point_append_text(&search->study->space, suggestion.point, &point);
-    plan_append_summary(plan, &summary);
-    problem_identity(plan, &recipe, identity);
-    struct store_trial row = {.trial = number,
-                              .status = TRIAL_QUEUED,
-                              .cause = "",
-                              .point = point.data ? point.data : "",
-                              .identity = identity,
-                              .summary = summary.data ? summary.data : "",
-                              .method = suggestion.method,
-                              .fit = suggestion.fit,
-                              .note = suggestion.note,
-                              .attempt = 1,
-                              .seconds = 0,
-                              .started = NAN,
-                              .ended = NAN};
-    for (size_t i = 0; i < STORE_MAX_VALUES; i++)
-        row.value[i] =
-            i < study_values(search->study) ? problem_exact(study_value_name(search->study, i), plan, &recipe) : NAN;
-    status = point.failed || summary.failed ? log_no_memory(search->log, "recording a suggestion") : NR_OK;
     if (status == NR_OK)
-        status = store_suggest(search->store, &row);
+        status = candidate_create(&search->preparation.problem, suggestion.point, NULL, search->log, &candidate);
+    if (status != NR_OK)
+        return status;
+    struct store_trial row = candidate_trial(&candidate, number, suggestion.method, suggestion.fit, suggestion.note);
+    status = store_suggest(search->store, &row);
     if (status == NR_OK)
         status = results_add(&search->results, &row, search->log);
     *trial = number;
-    text_clear(&summary);
-    text_clear(&point);
-    plan_destroy(plan);
+    candidate_clear(&candidate);
     return status;
 }
 

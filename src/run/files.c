@@ -94,10 +94,10 @@ static bool names_database(const char *path)
     return !strcmp(slash ? slash + 1 : path, STUDY_DATABASE) && file_exists(path);
 }
 
-static bool is_configuration(const char *path)
+bool files_is_configuration(const char *study)
 {
     struct stat information;
-    return stat(path, &information) == 0 && S_ISREG(information.st_mode);
+    return stat(study, &information) == 0 && S_ISREG(information.st_mode) && !names_database(study);
 }
 
 /* The folder that the search of this configuration would use. */
@@ -128,7 +128,7 @@ nr_status files_find_study(const char *study, struct log *log, char **folder)
         found = mem_copy_string(study);
     else if (names_database(study))
         found = file_folder(study);
-    else if (is_configuration(study)) {
+    else if (files_is_configuration(study)) {
         nr_status status = folder_of_configuration(study, log, &found);
         if (status != NR_OK)
             return status;

@@ -22,6 +22,9 @@ char *files_default_folder(const struct study *study) NR_MUST_CHECK;
  * file (its study's folder under runs/), or NULL for the newest under runs/. NR_NOT_FOUND says what was looked for. */
 nr_status files_find_study(const char *study, struct log *log, char **folder) NR_MUST_CHECK;
 
+/* Whether a person who writes this names a configuration file. */
+bool files_is_configuration(const char *study);
+
 /* The study as recorded in a folder's store: its effective configuration, read again. */
 struct store;
 nr_status files_open_study(const char *folder, bool read_only, struct log *log, struct store **store,

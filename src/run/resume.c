@@ -10,81 +10,19 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "run/files.h"
+#include "run/recorded.h"
 #include "run/replay.h"
+#include "run/session.h"
 #include "run/state.h"
-
-static const char *end_of_line(const char *line)
-{
-    const char *end = strchr(line, '\n');
-    return end ? end : line + strlen(line);
-}
-
-/* Whether the line that starts at `line` is one of `text`'s lines. */
-static bool has_line(const char *text, const char *line)
-{
-    size_t length = (size_t)(end_of_line(line) - line);
-    for (const char *start = text; *start; start = end_of_line(start) + (*end_of_line(start) == '\n'))
-        if ((size_t)(end_of_line(start) - start) == length && !memcmp(start, line, length))
-            return true;
-    return false;
-}
-
-/* The first line of `text` that `other` lacks; NULL when there is none. */
-static char *first_difference(const char *text, const char *other)
-{
-    for (const char *start = text; *start; start = end_of_line(start) + (*end_of_line(start) == '\n'))
-        if (!has_line(other, start))
-            return strndup(start, (size_t)(end_of_line(start) - start));
-    return NULL;
-}
-
-nr_status search_compare(const struct study *study, const struct store_study *recorded, const char *folder,
-                         struct log *log)
-{
-    char *identity = study_identity(study);
-    if (!identity)
-        return log_no_memory(log, "comparing configurations");
-    if (!strcmp(identity, recorded->identity)) {
-        free(identity);
-        return NR_OK;
-    }
-    char *now = first_difference(identity, recorded->identity);
-    char *before = first_difference(recorded->identity, identity);
-    log_error(
-        log,
-        "%s holds a study of another configuration: it has \"%s\", %s has \"%s\". Only [run] and study.trials may "
-        "change; use --fresh to move the old run aside, or --out for another folder",
-        folder, before ? before : "(nothing there)", study->config.path, now ? now : "(nothing there)");
-    free(before);
-    free(now);
-    free(identity);
-    return NR_INVALID;
-}
 
 static nr_status begin(struct search *search, const char *configuration)
 {
     struct text device = {0};
     nr_status status = devices_describe(&search->devices, search->log, &device);
-    if (status != NR_OK)
-        return status;
-    char *identity = study_identity(search->study);
-    if (!identity) {
-        text_clear(&device);
-        return log_no_memory(search->log, "beginning the study");
-    }
-    struct store_study study = {.name = study_text(search->study, KEY_STUDY_NAME),
-                                .identity = identity,
-                                .configuration = configuration,
-                                .version = NASRUN_VERSION,
-                                .device = device.data,
-                                .data_name = search->preparation.dataset->name,
-                                .data_digest = search->preparation.dataset->digest,
-                                .seed = (int64_t)study_seed(search->study)};
-    for (size_t i = 0; i < study_values(search->study); i++)
-        study.objective[i] = study_value_name(search->study, i);
-    status = store_begin(search->store, &study);
+    if (status == NR_OK)
+        status = recorded_begin(search->store, search->study, configuration, device.data, search->preparation.dataset,
+                                search->log);
     text_clear(&device);
-    free(identity);
     return status;
 }
 
@@ -133,8 +71,8 @@ static nr_status collect_unfinished(struct search *search)
         free(weights);
         if (record->status == TRIAL_DONE && has_weights)
             status = search_keep_files(search, record->trial);
-        if (record->status != TRIAL_RUNNING && record->status != TRIAL_QUEUED)
-            continue;
+        if ((record->status != TRIAL_RUNNING && record->status != TRIAL_QUEUED) || session_is_asker(record->owner))
+            continue; /* ended, or handed out by `nasrun ask`: whoever has it tells of it */
         if (record->status == TRIAL_RUNNING)
             status = store_requeue(search->store, record->trial);
         record->status = TRIAL_QUEUED;
@@ -144,12 +82,12 @@ static nr_status collect_unfinished(struct search *search)
     return status;
 }
 
-/* Bits are promised on one device; a study may go on on another. */
+/* Bits are promised on one device; a study may go on on another. One that was begun by `nasrun ask` has none yet. */
 static nr_status compare_devices(struct search *search, const char *recorded)
 {
     struct text now = {0};
     nr_status status = devices_describe(&search->devices, search->log, &now);
-    if (status == NR_OK && strcmp(now.data, recorded) != 0) {
+    if (status == NR_OK && *recorded && strcmp(now.data, recorded) != 0) {
         search->begun_on = mem_copy_string(recorded);
         if (!search->begun_on)
             status = log_no_memory(search->log, "comparing devices");
@@ -171,7 +109,7 @@ nr_status search_restore(struct search *search)
         goto end;
     }
     if (status == NR_OK)
-        status = search_compare(search->study, &recorded, search->folder, search->log);
+        status = recorded_compare(search->study, &recorded, search->folder, search->log);
     if (status == NR_OK)
         status = preparation_compare_data(&search->preparation, &recorded, search->folder, search->log);
     if (status == NR_OK)

@@ -13,7 +13,9 @@
 #include "base/text.h"
 #include "run/files.h"
 #include "run/interrupt.h"
+#include "run/recorded.h"
 #include "run/replay.h"
+#include "run/session.h"
 #include "run/state.h"
 
 enum { REFRESH_MS = 200, STOP_PATIENCE_S = 20, FAILURES_LOOKED_AT = 10 };
@@ -139,13 +141,25 @@ static nr_status loop(struct search *search, int signals)
     }
 }
 
+/* Trials that a run would go on with: not those that somebody else was given. */
+static size_t count_unfinished(const struct results *results)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct record *record = &results->record[i];
+        count +=
+            (record->status == TRIAL_QUEUED || record->status == TRIAL_RUNNING) && !session_is_asker(record->owner);
+    }
+    return count;
+}
+
 /* Whether there is nothing left to do for a study that was run before. One that was killed between its last trial and
  * its end still lacks its tables. */
 static bool complete(const struct search *search, const char *end)
 {
     if (!*end)
         return false;
-    size_t unfinished = results_count(&search->results, TRIAL_QUEUED) + results_count(&search->results, TRIAL_RUNNING);
+    size_t unfinished = count_unfinished(&search->results);
     double most_time = study_real(search->study, KEY_MAX_TIME, NULL);
     if (unfinished == 0 && (int64_t)search->results.count >= study_int(search->study, KEY_TRIALS, NULL))
         return true;
@@ -175,7 +189,7 @@ static nr_status show_if_complete(struct search *search, bool *shown)
     if (status == NR_OK)
         status = store_study(store, &recorded);
     if (status == NR_OK)
-        status = search_compare(search->study, &recorded, search->folder, search->log);
+        status = recorded_compare(search->study, &recorded, search->folder, search->log);
     if (status == NR_OK)
         status = results_load(store, search->study, search->log, &search->results);
     if (status == NR_OK)
@@ -322,21 +336,6 @@ static nr_status verdict(const struct search *search)
     return NR_OK;
 }
 
-/* Workers and later commands read the study from its rendered configuration: a value that was given outside of a file,
- * or a path made absolute, may be too long for a line there. Better refused now than by every worker. */
-static nr_status check_rendered(const struct search *search)
-{
-    struct study *again;
-    char *configuration = files_render_configuration(search->study);
-    if (!configuration)
-        return log_no_memory(search->log, "rendering the configuration");
-    nr_status status = study_read_text(configuration, "the configuration as recorded", NULL, 0, search->log, &again);
-    if (status == NR_OK)
-        study_destroy(again);
-    free(configuration);
-    return status;
-}
-
 static nr_status run(struct search *search)
 {
     bool shown = false;
@@ -344,7 +343,7 @@ static nr_status run(struct search *search)
     if (status == NR_OK)
         status = template_check(search->study, search->log);
     if (status == NR_OK)
-        status = check_rendered(search);
+        status = recorded_check(search->study, search->log);
     if (status == NR_OK && !search->options->fresh)
         status = show_if_complete(search, &shown);
     if (status != NR_OK)

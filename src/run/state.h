@@ -48,9 +48,6 @@ nr_status search_wait_for(struct search *search, int64_t trial) NR_MUST_CHECK; /
 /* resume.c: an empty store begins, a used one must hold the same study; then optimizer and results are brought to where
  * the event log ends, and unfinished trials wait. */
 nr_status search_restore(struct search *search) NR_MUST_CHECK;
-/* The configuration differs from the recorded one in more than [run] and trials: says in what. */
-nr_status search_compare(const struct study *study, const struct store_study *recorded, const char *folder,
-                         struct log *log) NR_MUST_CHECK;
 
 /* assign.c: every free lane gets a trial: one that waits, or a new one. */
 nr_status search_assign(struct search *search) NR_MUST_CHECK;

@@ -14,7 +14,8 @@ static const double any_seed = 9223372036854775807.0;
 const struct key keys[KEY_COUNT] = {
     [KEY_STUDY_NAME] = {"study", "name", KEY_TEXT, .external = true, .help = "results are kept in runs/<name>"},
     [KEY_TRIALS] = {"study", "trials", KEY_INT, .minimum = 1, .maximum = 1e6, .external = true,
-                    .help = "networks, or points, to try at most"},
+                    .external_preset = "1000000",
+                    .help = "networks to try; with external objectives whoever asks decides"},
     [KEY_SEED] = {"study", "seed", KEY_INT, "1", 0, any_seed, .external = true, .help = "of everything random"},
 
     [KEY_DATASET] = {"data", "dataset", KEY_TEXT, .help = "mnist, fashion-mnist, mnist-5k, tiny, ..."},

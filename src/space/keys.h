@@ -71,15 +71,16 @@ enum key_id {
 struct key {
     const char *section, *name;
     enum key_type type;
-    const char *preset;         /* the value where none is given; NULL: required */
-    double minimum, maximum;    /* KEY_INT, KEY_REAL, KEY_SECONDS */
-    bool open_minimum;          /* the minimum itself is not allowed */
-    const char *zero;           /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
-    const char *const *choices; /* KEY_CHOICE, KEY_NUMBERS; NULL-terminated */
-    bool searchable;            /* may be `$name` */
-    bool external;              /* also for studies with external objectives */
-    bool young;                 /* there are studies on record from before it: as its preset, it is not in identities */
-    const char *help;           /* one line */
+    const char *preset;          /* the value where none is given; NULL: required */
+    double minimum, maximum;     /* KEY_INT, KEY_REAL, KEY_SECONDS */
+    bool open_minimum;           /* the minimum itself is not allowed */
+    const char *zero;            /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
+    const char *const *choices;  /* KEY_CHOICE, KEY_NUMBERS; NULL-terminated */
+    bool searchable;             /* may be `$name` */
+    bool external;               /* also for studies with external objectives */
+    const char *external_preset; /* for these, where it differs; else NULL */
+    bool young;       /* there are studies on record from before it: as its preset, it is not in identities */
+    const char *help; /* one line */
 };
 
 extern const struct key keys[KEY_COUNT];

@@ -232,8 +232,7 @@ static nr_status parse_assignment(const struct space *space, char *assignment, s
     return NR_OK;
 }
 
-/* A point is complete when exactly its active dimensions are given; fixed ones need not be. */
-static nr_status complete_point(const struct space *space, double *given, struct log *log, double *point)
+nr_status point_complete(const struct space *space, const double *given, struct log *log, double *point)
 {
     memcpy(point, given, space->count * sizeof *point);
     point_canonicalise(space, point);
@@ -266,7 +265,7 @@ nr_status point_parse(const struct space *space, const char *text, struct log *l
     for (char *part = strtok_r(copy, " \t\n", &rest); part && status == NR_OK; part = strtok_r(NULL, " \t\n", &rest))
         status = parse_assignment(space, part, log, given);
     if (status == NR_OK)
-        status = complete_point(space, given, log, given + space->count);
+        status = point_complete(space, given, log, given + space->count);
     if (status == NR_OK)
         memcpy(point, given + space->count, space->count * sizeof *point);
 

@@ -130,9 +130,10 @@ static nr_status read_preset(struct study_reader *reader, enum key_id id)
 {
     const struct key *key = &keys[id];
     struct text expected = {0};
-    bool unused = reader->study->external && !key->external;
-    if (key->preset || unused) {
-        reader->study->setting[id].text = mem_copy_string(key->preset ? key->preset : "");
+    bool external = reader->study->external, unused = external && !key->external;
+    const char *preset = external && key->external_preset ? key->external_preset : key->preset;
+    if (preset || unused) {
+        reader->study->setting[id].text = mem_copy_string(preset ? preset : "");
         return reader->study->setting[id].text ? NR_OK : log_no_memory(reader->log, key->name);
     }
     key_append_expectation(key, &expected);

@@ -21,18 +21,18 @@
 enum dimension_kind { DIM_REAL, DIM_INT, DIM_ORDERED, DIM_CHOICE, DIM_BOOL, DIM_FIXED };
 
 struct dimension {
-    char *name; /* "hidden1"; the elements of a vector are "width[0]", "width[1]", ... */
-    char *base; /* "width" for an element of a vector, else equal to name */
+    char *name;  /* "hidden1"; the elements of a vector are "width[0]", "width[1]", ... */
+    char *base;  /* "width" for an element of a vector, else equal to name */
     int element; /* 0, 1, ... in a vector, else -1 */
     enum dimension_kind kind;
     bool log;
-    double low, high; /* real, int: inclusive */
-    double step;      /* real: a grid low, low + step, ... <= high (high is lowered to the grid); 0: none */
-    int decimals;     /* real without log: values are multiples of 10^-decimals; see point.c */
-    double log_low, log_high; /* log: the ends in log space; an int's reach half a unit further out */
-    size_t levels;    /* ordered, choice, bool, fixed: number of levels; else 0 */
-    char **level;     /* their texts; "no", "yes" for bool */
-    double *number;   /* level as a number, NaN where it is none; NULL when levels is 0 */
+    double low, high;             /* real, int: inclusive */
+    double step;                  /* real: a grid low, low + step, ... <= high (high is lowered to the grid); 0: none */
+    int decimals;                 /* real without log: values are multiples of 10^-decimals; see point.c */
+    double log_low, log_high;     /* log: the ends in log space; an int's reach half a unit further out */
+    size_t levels;                /* ordered, choice, bool, fixed: number of levels; else 0 */
+    char **level;                 /* their texts; "no", "yes" for bool */
+    double *number;               /* level as a number, NaN where it is none; NULL when levels is 0 */
     struct expression *condition; /* NULL: always active. Uses earlier dimensions only after ordering. */
     char *condition_text;         /* as declared, without what an element's index adds; NULL: none */
     char *length;     /* of a vector's elements: the name of the dimension that says how many are active; else NULL */
@@ -102,5 +102,8 @@ bool dimension_parse_value(const struct dimension *dimension, const char *text, 
 /* "hidden1=64 hidden2=32 learning_rate=0.0031": active dimensions that are not fixed; round trip is exact. */
 void point_append_text(const struct space *space, const double *point, struct text *text);
 nr_status point_parse(const struct space *space, const char *text, struct log *log, double *point) NR_MUST_CHECK;
+/* The canonical point of values that somebody has given, NaN where none: exactly its active dimensions must be given;
+ * fixed ones need not be. `given` and `point` do not overlap. */
+nr_status point_complete(const struct space *space, const double *given, struct log *log, double *point) NR_MUST_CHECK;
 
 #endif

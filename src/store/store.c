@@ -415,3 +415,8 @@ nr_status store_newest_event(struct store *store, int64_t *out)
 {
     return read_whole(store, STATEMENT_NEWEST, "reading the events", out);
 }
+
+nr_status store_count(struct store *store, int64_t *out)
+{
+    return read_whole(store, STATEMENT_COUNT, "counting the trials", out);
+}

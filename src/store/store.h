@@ -135,6 +135,8 @@ nr_status store_newest_event(struct store *store, int64_t *out) NR_MUST_CHECK;
 
 typedef nr_status store_on_trial(void *context, const struct store_trial *trial);
 nr_status store_trials(struct store *store, store_on_trial *on_trial, void *context) NR_MUST_CHECK; /* by number */
+/* How many there are: their numbers are 1 to that. */
+nr_status store_count(struct store *store, int64_t *out) NR_MUST_CHECK;
 /* Those of numbers first..last only. */
 nr_status store_trials_between(struct store *store, int64_t first, int64_t last, store_on_trial *on_trial,
                                void *context) NR_MUST_CHECK;

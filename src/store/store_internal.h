@@ -31,6 +31,7 @@
     X(STATEMENT_ELAPSED, "SELECT elapsed FROM study_state WHERE study = ?1")                                           \
     X(STATEMENT_SET_CONFIGURATION, "UPDATE studies SET configuration = ?2 WHERE study = ?1")                           \
     X(STATEMENT_VERSION, "SELECT changes FROM study_state WHERE study = ?1")                                           \
+    X(STATEMENT_COUNT, "SELECT coalesce(max(trial), 0) FROM trials WHERE study = ?1")                                  \
     X(STATEMENT_NEWEST, "SELECT coalesce(max(number), 0) FROM events WHERE study = ?1")
 
 enum statement {
