@@ -75,20 +75,31 @@ static nr_status visit_category(struct neighbours *neighbours, const double *poi
     return status;
 }
 
+/* The unit cube's coordinates of the point are in `unit`. */
+static nr_status visit_dimension(struct neighbours *neighbours, const double *point, size_t d, double step,
+                                 struct rng *rng, neighbours_visitor *visit, void *context)
+{
+    const struct dimension *dimension = &neighbours->space->dimension[d];
+    if (isnan(point[d]) || dimension_size(dimension) < 2)
+        return NR_OK;
+    if (dimension->kind == DIM_CHOICE || dimension->kind == DIM_BOOL)
+        return visit_category(neighbours, point, d, rng, visit, context);
+    return visit_number(neighbours, point, d, step, visit, context);
+}
+
+nr_status neighbours_visit_dimension(struct neighbours *neighbours, const double *point, size_t d, double step,
+                                     struct rng *rng, neighbours_visitor *visit, void *context)
+{
+    point_to_unit(neighbours->space, point, neighbours->unit);
+    return visit_dimension(neighbours, point, d, step, rng, visit, context);
+}
+
 nr_status neighbours_visit(struct neighbours *neighbours, const double *point, double step, struct rng *rng,
                            neighbours_visitor *visit, void *context)
 {
-    const struct space *space = neighbours->space;
     nr_status status = NR_OK;
-    point_to_unit(space, point, neighbours->unit);
-    for (size_t d = 0; d < space->count && status == NR_OK; d++) {
-        const struct dimension *dimension = &space->dimension[d];
-        if (isnan(point[d]) || dimension_size(dimension) < 2)
-            continue;
-        if (dimension->kind == DIM_CHOICE || dimension->kind == DIM_BOOL)
-            status = visit_category(neighbours, point, d, rng, visit, context);
-        else
-            status = visit_number(neighbours, point, d, step, visit, context);
-    }
+    point_to_unit(neighbours->space, point, neighbours->unit);
+    for (size_t d = 0; d < neighbours->space->count && status == NR_OK; d++)
+        status = visit_dimension(neighbours, point, d, step, rng, visit, context);
     return status;
 }

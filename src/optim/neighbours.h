@@ -20,5 +20,8 @@ void neighbours_clear(struct neighbours *neighbours);
  * it. */
 nr_status neighbours_visit(struct neighbours *neighbours, const double *point, double step, struct rng *rng,
                            neighbours_visitor *visit, void *context) NR_MUST_CHECK;
+/* The same for dimension d alone; an inactive one has no neighbours. */
+nr_status neighbours_visit_dimension(struct neighbours *neighbours, const double *point, size_t d, double step,
+                                     struct rng *rng, neighbours_visitor *visit, void *context) NR_MUST_CHECK;
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "optim/evolution.h"
+#include "optim/grid.h"
 #include "optim/history.h"
 #include "optim/propose.h"
 #include "optim/sampler.h"
@@ -20,7 +22,9 @@ struct optimizer {
     struct sampler sampler;
     struct surrogate *surrogate; /* these two for METHOD_BO only */
     struct proposer *proposer;
-    uint32_t suggestions; /* made or restored: the number of the next one */
+    struct evolution *evolution; /* for METHOD_EVOLUTION only */
+    struct grid *grid;           /* for METHOD_GRID only */
+    uint32_t suggestions;        /* made or restored: the number of the next one */
     double *point;
     struct text fit, note;
 };
@@ -59,6 +63,25 @@ static nr_status create_model(struct optimizer *optimizer)
     return status;
 }
 
+/* What the method needs beside the sampler. */
+static nr_status create_method(struct optimizer *optimizer)
+{
+    const struct optim_options *options = &optimizer->options;
+    switch (options->method) {
+    case METHOD_BO:
+        return create_model(optimizer);
+    case METHOD_EVOLUTION:
+        return evolution_create(&optimizer->problem, &optimizer->history, options->seed, (size_t)options->initial,
+                                &optimizer->evolution);
+    case METHOD_GRID:
+        return grid_create(&optimizer->problem, &optimizer->history, options->seed, &optimizer->grid);
+    case METHOD_RANDOM:
+    case METHOD_SOBOL:
+        break;
+    }
+    return NR_OK;
+}
+
 nr_status optimizer_create(const struct optim_problem *problem, const struct optim_options *options, struct log *log,
                            struct optimizer **out)
 {
@@ -73,7 +96,7 @@ nr_status optimizer_create(const struct optim_problem *problem, const struct opt
     optimizer->history.dimensions = problem->space->count;
     if (sampler_create(&optimizer->problem, &optimizer->history, options->seed, &optimizer->sampler) != NR_OK)
         goto err_free;
-    if (options->method == METHOD_BO && create_model(optimizer) != NR_OK) {
+    if (create_method(optimizer) != NR_OK) {
         optimizer_destroy(optimizer);
         return log_no_memory(log, "creating the optimizer");
     }
@@ -90,6 +113,8 @@ void optimizer_destroy(struct optimizer *optimizer)
 {
     if (!optimizer)
         return;
+    grid_destroy(optimizer->grid);
+    evolution_destroy(optimizer->evolution);
     proposer_destroy(optimizer->proposer);
     surrogate_destroy(optimizer->surrogate);
     sampler_clear(&optimizer->sampler);
@@ -145,22 +170,55 @@ static nr_status suggest_bo(struct optimizer *optimizer, struct optim_admission 
     return NR_OK;
 }
 
+static nr_status suggest_child(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
+{
+    struct evolution_child child;
+    nr_status status = evolution_breed(optimizer->evolution, optimizer->suggestions, &child);
+    if (status == NR_NO_RESULT) {
+        text_append(&optimizer->note, "no trial had a child that was both allowed and new");
+        return suggest_sobol(optimizer, admission, out);
+    }
+    if (status != NR_OK)
+        return status;
+    memcpy(optimizer->point, child.point, optimizer->problem.space->count * sizeof *optimizer->point);
+    *admission = child.admission;
+    snprintf(out->method, sizeof out->method, "evolution");
+    text_format(&optimizer->note, "child of trial %" PRId64 ", %zu mutation%s, population of %zu", child.parent,
+                child.mutations, child.mutations == 1 ? "" : "s", child.living);
+    return NR_OK;
+}
+
+static nr_status suggest_grid(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
+{
+    bool exact;
+    double points = grid_points(optimizer->grid, &exact);
+    nr_status status = grid_next(optimizer->grid, optimizer->log, optimizer->point, admission);
+    grid_append_state(optimizer->grid, &optimizer->fit);
+    snprintf(out->method, sizeof out->method, "grid");
+    text_format(&optimizer->note, "of a grid of %s%.12g points", exact ? "" : "at most ", points);
+    return status;
+}
+
 static nr_status choose(struct optimizer *optimizer, struct optim_admission *admission, struct suggestion *out)
 {
+    bool starting = optimizer->suggestions < (uint64_t)optimizer->options.initial;
     switch (optimizer->options.method) {
     case METHOD_RANDOM:
         return suggest_random(optimizer, admission, out);
     case METHOD_SOBOL:
         return suggest_sobol(optimizer, admission, out);
+    case METHOD_GRID:
+        return suggest_grid(optimizer, admission, out);
+    case METHOD_EVOLUTION:
     case METHOD_BO:
         break;
     }
-    if (optimizer->suggestions < (uint64_t)optimizer->options.initial) {
+    if (starting) {
         text_format(&optimizer->note, "initial point %" PRIu32 " of %" PRId64, optimizer->suggestions + 1,
                     optimizer->options.initial);
         return suggest_sobol(optimizer, admission, out);
     }
-    return suggest_bo(optimizer, admission, out);
+    return optimizer->evolution ? suggest_child(optimizer, admission, out) : suggest_bo(optimizer, admission, out);
 }
 
 static void text_reset(struct text *text)
@@ -195,6 +253,8 @@ nr_status optimizer_suggest(struct optimizer *optimizer, int64_t trial, struct s
 static bool restore_entry(struct optimizer *optimizer, const char *entry)
 {
     int64_t next;
+    if (text_starts_with(entry, "grid="))
+        return optimizer->grid && grid_restore_entry(optimizer->grid, entry);
     if (!text_starts_with(entry, "sobol="))
         return optimizer->surrogate && surrogate_restore_entry(optimizer->surrogate, entry);
     if (!text_to_int(entry + strlen("sobol="), &next) || next < 0 || next > UINT32_MAX)

@@ -25,7 +25,8 @@ enum {
     OPTIM_IDENTITY_SIZE = 65
 };
 
-enum optim_method { METHOD_BO, METHOD_RANDOM, METHOD_SOBOL };
+/* In the order of the choices of search.method in space/keys.c. */
+enum optim_method { METHOD_BO, METHOD_RANDOM, METHOD_SOBOL, METHOD_EVOLUTION, METHOD_GRID };
 
 /* How an outcome is warped before it is modelled: the worse half by rank to a half normal, or not at all. */
 enum optim_transform { TRANSFORM_AUTO, TRANSFORM_NONE, TRANSFORM_HALF_RANK };
@@ -70,7 +71,7 @@ enum optim_model { MODEL_AUTO, MODEL_DENSE, MODEL_SPARSE };
 struct optim_options {
     enum optim_method method;
     uint64_t seed;
-    int64_t initial; /* points of the scrambled Sobol start */
+    int64_t initial; /* points of the scrambled Sobol start; of `evolution` also the size of the population */
     enum optim_model model;
     bool cost_aware; /* improvement per predicted second, from `work` and the seconds of finished trials */
 };
@@ -83,9 +84,9 @@ void optimizer_destroy(struct optimizer *optimizer);
 
 struct suggestion {
     double *point;      /* [space->count]; owned by the optimizer, valid until the next call */
-    char method[24];    /* "sobol", "random", "bo", "enumerate", ... */
+    char method[24];    /* "sobol", "random", "bo", "evolution", "grid", "enumerate" */
     const char *fit;    /* what changed of the state that later decisions depend on, as text to record: the next Sobol
-                         * point, fitted hyper-parameters; "" when nothing did; owned by the optimizer */
+                         * or grid point, fitted hyper-parameters; "" when nothing did; owned by the optimizer */
     const char *note;   /* why this point, one line; owned by the optimizer */
     double acquisition; /* log value at the point, NaN where there is none */
 };

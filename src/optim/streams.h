@@ -9,6 +9,8 @@ enum optim_stream {
     STREAM_NEIGHBOURS = 3,    /* perturbations in the local search; step = round */
     STREAM_FIT = 4,           /* starts of the fit of hyper-parameters; step = objective */
     STREAM_PADDING = 5,       /* dimensions beyond the Sobol table */
+    STREAM_EVOLUTION = 6,     /* tournaments and mutations */
+    STREAM_GRID = 7,          /* where a stage of the grid begins; `trial` is the stage */
     STREAM_SCRAMBLE = 0x10000 /* + dimension */
 };
 

@@ -9,10 +9,9 @@
 
 nr_status replay_create_optimizer(const struct problem *problem, struct log *log, struct optimizer **out)
 {
-    static const enum optim_method methods[] = {METHOD_BO, METHOD_RANDOM, METHOD_SOBOL}; /* in the key's order */
-    static const enum optim_model models[] = {MODEL_AUTO, MODEL_DENSE, MODEL_SPARSE};    /* likewise */
+    static const enum optim_model models[] = {MODEL_AUTO, MODEL_DENSE, MODEL_SPARSE}; /* in the key's order */
     const struct study *study = problem->study;
-    struct optim_options options = {.method = methods[study_choice(study, KEY_METHOD, NULL)],
+    struct optim_options options = {.method = (enum optim_method)study_choice(study, KEY_METHOD, NULL),
                                     .seed = study_seed(study),
                                     .initial = study_int(study, KEY_INITIAL, NULL),
                                     .model = models[study_choice(study, KEY_MODEL, NULL)],

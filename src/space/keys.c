@@ -75,7 +75,8 @@ const struct key keys[KEY_COUNT] = {
     [KEY_REPORT] = {"training", "report", KEY_CHOICE, "last", .choices = CHOICES("last", "best"),
                     .help = "the epoch whose metrics count"},
 
-    [KEY_METHOD] = {"search", "method", KEY_CHOICE, "bo", .choices = CHOICES("bo", "random", "sobol"), .external = true,
+    [KEY_METHOD] = {"search", "method", KEY_CHOICE, "bo", .external = true,
+                    .choices = CHOICES("bo", "random", "sobol", "evolution", "grid"),
                     .help = "bo: Bayesian optimisation"},
     [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .external = true,
                      .help = "Sobol points before the model is used"},

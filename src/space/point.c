@@ -82,7 +82,7 @@ size_t dimension_index(const struct dimension *dimension, double value)
     return step > 0 ? (size_t)llround((value - dimension->low) / step) : 0;
 }
 
-static double from_unit(const struct dimension *dimension, double unit)
+double dimension_from_unit(const struct dimension *dimension, double unit)
 {
     double size = dimension_size(dimension);
     unit = isnan(unit) ? 0.5 : clip(unit, 0, 1);
@@ -126,14 +126,14 @@ void point_canonicalise(const struct space *space, double *point)
         if (!is_active(dimension, point))
             point[d] = NAN;
         else
-            point[d] = isnan(point[d]) ? from_unit(dimension, 0.5) : snap(dimension, point[d]);
+            point[d] = isnan(point[d]) ? dimension_from_unit(dimension, 0.5) : snap(dimension, point[d]);
     }
 }
 
 void point_from_unit(const struct space *space, const double *unit, double *point)
 {
     for (size_t d = 0; d < space->count; d++)
-        point[d] = from_unit(&space->dimension[d], unit[d]);
+        point[d] = dimension_from_unit(&space->dimension[d], unit[d]);
     point_canonicalise(space, point);
 }
 

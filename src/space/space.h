@@ -90,6 +90,8 @@ void point_canonicalise(const struct space *space, double *point);
 void point_from_unit(const struct space *space, const double *unit, double *point);
 /* To the unit cube: the centre of the part for discrete dimensions; inactive and fixed ones give 0.5. */
 void point_to_unit(const struct space *space, const double *point, double *unit);
+/* One dimension of point_from_unit(), as if it were active. */
+double dimension_from_unit(const struct dimension *dimension, double unit);
 bool point_equal(const struct space *space, const double *a, const double *b);
 
 /* The value of one dimension as the user would write it ("64", "0.0031", "relu"); "" when inactive. */
