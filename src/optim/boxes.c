@@ -18,9 +18,9 @@ struct box {
 
 struct boxes {
     size_t objectives, open;
-    double *level[BOXES_MAX_OBJECTIVES];     /* ascending; level 0 is the reference */
-    double *log_above[BOXES_MAX_OBJECTIVES]; /* per candidate: log E[max(0, Y - level)] */
-    double *by_mu[BOXES_MAX_OBJECTIVES];     /* its derivatives, where they are asked for */
+    double *level[BOXES_MAX_OBJECTIVES]; /* ascending; level 0 is the reference */
+    double *above[BOXES_MAX_OBJECTIVES]; /* per candidate: log E[max(0, Y - level)]; in plain_ehvi() no log */
+    double *by_mu[BOXES_MAX_OBJECTIVES]; /* its derivatives, where they are asked for */
     double *by_sigma[BOXES_MAX_OBJECTIVES];
     uint32_t levels[BOXES_MAX_OBJECTIVES];
     struct box *box;
@@ -44,10 +44,10 @@ static nr_status make_levels(struct boxes *boxes, const double *rows, size_t cou
 {
     for (size_t j = 0; j < boxes->objectives; j++) {
         double *level = boxes->level[j] = mem_array(count + 1, sizeof *level);
-        boxes->log_above[j] = mem_array(count + 1, 3 * sizeof *level);
-        if (!level || !boxes->log_above[j])
+        boxes->above[j] = mem_array(count + 1, 3 * sizeof *level);
+        if (!level || !boxes->above[j])
             return NR_NO_MEMORY;
-        boxes->by_mu[j] = boxes->log_above[j] + count + 1;
+        boxes->by_mu[j] = boxes->above[j] + count + 1;
         boxes->by_sigma[j] = boxes->by_mu[j] + count + 1;
         level[0] = reference[j];
         for (size_t i = 0; i < count; i++)
@@ -204,7 +204,7 @@ void boxes_destroy(struct boxes *boxes)
         return;
     for (size_t j = 0; j < boxes->objectives; j++) {
         free(boxes->level[j]);
-        free(boxes->log_above[j]);
+        free(boxes->above[j]);
     }
     free(boxes->box);
     free(boxes->term);
@@ -228,14 +228,14 @@ static void fill_log_above(struct boxes *boxes, size_t j, double mu, double sigm
     for (uint32_t l = 0; l < boxes->levels[j]; l++) {
         double gap = mu - boxes->level[j][l];
         if (!(sigma > 0)) {
-            boxes->log_above[j][l] = gap > 0 ? log(gap) : -INFINITY;
+            boxes->above[j][l] = gap > 0 ? log(gap) : -INFINITY;
             boxes->by_mu[j][l] = gap > 0 ? 1 / gap : 0;
             boxes->by_sigma[j][l] = 0;
         } else if (slopes) {
-            boxes->log_above[j][l] =
+            boxes->above[j][l] =
                 acquisition_log_ei(mu, sigma, boxes->level[j][l], &boxes->by_mu[j][l], &boxes->by_sigma[j][l]);
         } else {
-            boxes->log_above[j][l] = log(sigma) + acquisition_log_h(gap / sigma, NULL);
+            boxes->above[j][l] = log(sigma) + acquisition_log_h(gap / sigma, NULL);
         }
     }
 }
@@ -243,42 +243,42 @@ static void fill_log_above(struct boxes *boxes, size_t j, double mu, double sigm
 /* log E[clip(Y - low, 0, high - low)] for objective j of a box */
 static double log_inside(const struct boxes *boxes, const struct box *box, size_t j, double mu, double sigma)
 {
-    double above = boxes->log_above[j][box->low[j]];
+    double above = boxes->above[j][box->low[j]];
     if (above == -INFINITY || box->high[j] == no_level)
         return above;
     double low = boxes->level[j][box->low[j]], high = boxes->level[j][box->high[j]];
     if (sigma <= 0)
         return log(fmin(mu, high) - low);
-    return log_difference(above, boxes->log_above[j][box->high[j]]);
+    return log_difference(above, boxes->above[j][box->high[j]]);
 }
 
-/* E[max(0, Y - level)] of objective 0, and the volume of a box's other sides, without logarithms. */
-static double plain_term(const struct boxes *boxes, const struct box *box, const double *mu, const double *sigma)
+/* E[max(0, Y - level)] for all levels, without logarithms, in the place of their logarithms. */
+static void fill_above(struct boxes *boxes, size_t j, double mu, double sigma)
 {
-    double volume = 1;
-    for (size_t j = boxes->objectives; j-- > 1 && volume > 0;) {
-        double low = boxes->level[j][box->low[j]], top = mu[j];
-        if (box->high[j] != no_level)
-            top = fmin(top, boxes->level[j][box->high[j]]);
-        volume *= fmax(top - low, 0);
+    for (uint32_t l = 0; l < boxes->levels[j]; l++) {
+        double gap = mu - boxes->level[j][l];
+        boxes->above[j][l] = sigma > 0 ? sigma * acquisition_h(gap / sigma) : fmax(gap, 0);
     }
-    return volume > 0 ? volume * sigma[0] * acquisition_h((mu[0] - boxes->level[0][box->low[0]]) / sigma[0]) : 0;
 }
 
-/* The usual case, one objective modelled and the others exact, is a weighted sum of one-dimensional expectations
- * without differences: plain numbers do, and take a third of the time. False where they come near underflow. */
-static bool plain_ehvi(const struct boxes *boxes, const double *mu, const double *sigma, double *out)
+/* E[clip(Y - low, 0, high - low)] is a difference of two of these. Plain numbers do, and take a third of the time of
+ * logarithms, as long as they are not near underflow: then this is false. */
+static bool plain_ehvi(struct boxes *boxes, const double *mu, const double *sigma, double *out)
 {
     double sum = 0;
-    for (size_t j = 1; j < boxes->objectives; j++)
-        if (sigma[j] > 0)
-            return false;
-    if (!(sigma[0] > 0))
-        return false;
-    for (size_t i = 0; i < boxes->count; i++)
-        sum += plain_term(boxes, &boxes->box[i], mu, sigma);
+    for (size_t j = 0; j < boxes->objectives; j++)
+        fill_above(boxes, j, mu[j], sigma[j]);
+    for (size_t i = 0; i < boxes->count; i++) {
+        const struct box *box = &boxes->box[i];
+        double term = boxes->above[0][box->low[0]];
+        for (size_t j = boxes->objectives; j-- > 1 && term > 0;) {
+            double high = box->high[j] == no_level ? 0 : boxes->above[j][box->high[j]];
+            term *= boxes->above[j][box->low[j]] - high;
+        }
+        sum += fmax(term, 0);
+    }
     *out = log(sum);
-    return sum > 1e-250;
+    return sum > 1e-200;
 }
 
 /* Adds weight times the derivatives of log_inside(). */
@@ -286,13 +286,13 @@ static void add_inside_slope(const struct boxes *boxes, const struct box *box, s
                              double weight, double *by_mu, double *by_sigma)
 {
     uint32_t low = box->low[j], high = box->high[j];
-    double above = boxes->log_above[j][low];
+    double above = boxes->above[j][low];
     if (high == no_level) {
         *by_mu += weight * boxes->by_mu[j][low];
         *by_sigma += weight * boxes->by_sigma[j][low];
     } else if (sigma > 0) {
         double inside = log_inside(boxes, box, j, mu, sigma);
-        double plus = weight * exp(above - inside), minus = weight * exp(boxes->log_above[j][high] - inside);
+        double plus = weight * exp(above - inside), minus = weight * exp(boxes->above[j][high] - inside);
         *by_mu += plus * boxes->by_mu[j][low] - minus * boxes->by_mu[j][high];
         *by_sigma += plus * boxes->by_sigma[j][low] - minus * boxes->by_sigma[j][high];
     } else if (mu < boxes->level[j][high]) {
@@ -306,7 +306,7 @@ static double log_ehvi(struct boxes *boxes, const double *mu, const double *sigm
     for (size_t j = 0; j < boxes->objectives; j++)
         fill_log_above(boxes, j, mu[j], sigma[j], by_mu != NULL);
     for (size_t i = 0; i < boxes->count; i++) {
-        double term = boxes->log_above[0][boxes->box[i].low[0]];
+        double term = boxes->above[0][boxes->box[i].low[0]];
         for (size_t j = boxes->objectives; j-- > 1 && term > -INFINITY;)
             term += log_inside(boxes, &boxes->box[i], j, mu[j], sigma[j]);
         boxes->term[i] = term;

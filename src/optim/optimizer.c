@@ -55,11 +55,10 @@ static nr_status check(const struct optim_problem *problem, const struct optim_o
 
 static nr_status create_model(struct optimizer *optimizer)
 {
-    uint64_t seed = optimizer->options.seed;
     nr_status status = surrogate_create(&optimizer->problem, &optimizer->options, &optimizer->surrogate);
     if (status == NR_OK)
-        status =
-            proposer_create(&optimizer->problem, &optimizer->history, &optimizer->sampler, seed, &optimizer->proposer);
+        status = proposer_create(&optimizer->problem, &optimizer->options, &optimizer->history, &optimizer->sampler,
+                                 &optimizer->proposer);
     return status;
 }
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "optim/candidates.h"
 #include "optim/neighbours.h"
+#include "optim/refine.h"
 #include "optim/streams.h"
 
 enum {
@@ -14,13 +16,20 @@ enum {
     FRONT_MOST = 24,   /* members of the front whose neighbours are candidates */
     CLIMBERS = 5,      /* local searches, from the best candidates */
     ROUNDS = 12,       /* of a local search */
+    REFINE_ROUNDS = 30 /* evaluations of a gradient climb */
 };
 static const double first_step = 0.1; /* in the unit cube */
-static const double last_step = 0.004;
+static const double last_step = 0.02; /* finer is what gradients are for */
+static const double apart = 0.1;      /* starts of gradient climbs differ by so much in some dimension */
 
 struct climber {
     size_t at;   /* candidate */
     double step; /* in the unit cube; halved where no neighbour is better */
+};
+
+struct ranked {
+    struct score score;
+    size_t index;
 };
 
 struct proposer {
@@ -29,27 +38,30 @@ struct proposer {
     struct sampler *sampler;
     uint64_t seed;
     struct neighbours neighbours;
-    double *draw; /* [space->count] */
-
-    double *points; /* [count][space->count] */
-    struct optim_admission *admission;
-    struct score *score;
-    size_t count, scored;
-    size_t points_capacity, admission_capacity, score_capacity;
+    struct candidates candidates;
+    struct refiner refiner;
+    double *draw;       /* [space->count] */
+    double *start_unit; /* [REFINE_STARTS][space->count] */
+    struct ranked *ranked;
+    size_t ranked_capacity;
 };
 
-nr_status proposer_create(const struct optim_problem *problem, const struct history *history, struct sampler *sampler,
-                          uint64_t seed, struct proposer **out)
+nr_status proposer_create(const struct optim_problem *problem, const struct optim_options *options,
+                          const struct history *history, struct sampler *sampler, struct proposer **out)
 {
+    size_t dimensions = problem->space->count;
     struct proposer *proposer = mem_array(1, sizeof *proposer);
     if (!proposer)
         return NR_NO_MEMORY;
-    *proposer = (struct proposer){.problem = problem, .history = history, .sampler = sampler, .seed = seed};
-    proposer->draw = mem_array(problem->space->count, sizeof *proposer->draw);
-    if (!proposer->draw || neighbours_create(problem->space, &proposer->neighbours) != NR_OK) {
+    *proposer = (struct proposer){.problem = problem, .history = history, .sampler = sampler, .seed = options->seed};
+    proposer->candidates = (struct candidates){.problem = problem, .history = history};
+    proposer->draw = mem_array((REFINE_STARTS + 1) * dimensions, sizeof *proposer->draw);
+    if (!proposer->draw || neighbours_create(problem->space, &proposer->neighbours) != NR_OK ||
+        refiner_create(problem, options, &proposer->refiner) != NR_OK) {
         proposer_destroy(proposer);
         return NR_NO_MEMORY;
     }
+    proposer->start_unit = proposer->draw + dimensions;
     *out = proposer;
     return NR_OK;
 }
@@ -59,55 +71,11 @@ void proposer_destroy(struct proposer *proposer)
     if (!proposer)
         return;
     neighbours_clear(&proposer->neighbours);
+    candidates_clear(&proposer->candidates);
+    refiner_clear(&proposer->refiner);
     free(proposer->draw);
-    free(proposer->points);
-    free(proposer->admission);
-    free(proposer->score);
+    free(proposer->ranked);
     free(proposer);
-}
-
-static const double *candidate(const struct proposer *proposer, size_t index)
-{
-    return proposer->points + index * proposer->problem->space->count;
-}
-
-static nr_status add_admitted(struct proposer *proposer, const double *point, const struct optim_admission *admission)
-{
-    size_t dimensions = proposer->problem->space->count, count = proposer->count + 1;
-    if (mem_grow(&proposer->points, &proposer->points_capacity, count * dimensions, sizeof *point) != NR_OK ||
-        mem_grow(&proposer->admission, &proposer->admission_capacity, count, sizeof *admission) != NR_OK ||
-        mem_grow(&proposer->score, &proposer->score_capacity, count, sizeof *proposer->score) != NR_OK)
-        return NR_NO_MEMORY;
-    memcpy(proposer->points + proposer->count * dimensions, point, dimensions * sizeof *point);
-    proposer->admission[proposer->count++] = *admission;
-    return NR_OK;
-}
-
-/* Takes a point for candidate when it is allowed and new; also the visitor of neighbours. */
-static nr_status add(void *context, const double *point)
-{
-    struct proposer *proposer = context;
-    struct optim_admission admission;
-    if (!history_accepts(proposer->history, proposer->problem, point, &admission))
-        return NR_OK;
-    return add_admitted(proposer, point, &admission);
-}
-
-static nr_status score_new(struct proposer *proposer, struct surrogate *surrogate)
-{
-    size_t first = proposer->scored;
-    proposer->scored = proposer->count;
-    return surrogate_score(surrogate, candidate(proposer, first), proposer->admission + first, proposer->count - first,
-                           proposer->score + first);
-}
-
-static size_t best_from(const struct proposer *proposer, size_t first)
-{
-    size_t best = first;
-    for (size_t i = first + 1; i < proposer->count; i++)
-        if (score_better(proposer->score[i], proposer->score[best]))
-            best = i;
-    return best;
 }
 
 static nr_status add_whole_space(struct proposer *proposer)
@@ -116,8 +84,8 @@ static nr_status add_whole_space(struct proposer *proposer)
     nr_status status = sampler_list(sampler);
     for (size_t i = 0; i < sampler->pooled && status == NR_OK; i++)
         if (!history_knows(proposer->history, sampler->pool_admission[i].identity))
-            status = add_admitted(proposer, sampler->pool + i * proposer->problem->space->count,
-                                  &sampler->pool_admission[i]);
+            status = candidates_add_admitted(&proposer->candidates, sampler->pool + i * proposer->problem->space->count,
+                                             &sampler->pool_admission[i]);
     return status;
 }
 
@@ -125,9 +93,9 @@ static nr_status add_random(struct proposer *proposer, uint32_t suggestion)
 {
     struct rng rng = rng_create(proposer->seed, suggestion, RANDOM_SEARCH, STREAM_CANDIDATES, 0);
     nr_status status = NR_OK;
-    for (size_t tries = 0; tries < POOL_TRIES && proposer->count < POOL && status == NR_OK; tries++) {
+    for (size_t tries = 0; tries < POOL_TRIES && proposer->candidates.count < POOL && status == NR_OK; tries++) {
         sampler_draw(proposer->sampler, &rng, proposer->draw);
-        status = add(proposer, proposer->draw);
+        status = candidates_add(&proposer->candidates, proposer->draw);
     }
     return status;
 }
@@ -141,7 +109,7 @@ static nr_status add_front_neighbours(struct proposer *proposer, const struct su
     size_t stride = members > FRONT_MOST ? (members + FRONT_MOST - 1) / FRONT_MOST : 1;
     for (size_t i = 0; i < members && status == NR_OK; i += stride) {
         const double *point = history_point(proposer->history, surrogate_front(surrogate, i));
-        status = neighbours_visit(&proposer->neighbours, point, first_step, rng, add, proposer);
+        status = neighbours_visit(&proposer->neighbours, point, first_step, rng, candidates_add, &proposer->candidates);
     }
     return status;
 }
@@ -149,15 +117,16 @@ static nr_status add_front_neighbours(struct proposer *proposer, const struct su
 /* The best candidates so far, best first; equal identities are one network and get one climber. */
 static size_t choose_climbers(const struct proposer *proposer, struct climber *climber)
 {
+    const struct candidates *candidates = &proposer->candidates;
     size_t chosen = 0;
     for (; chosen < CLIMBERS; chosen++) {
         size_t best = SIZE_MAX;
-        for (size_t i = 0; i < proposer->count; i++) {
-            if (best != SIZE_MAX && !score_better(proposer->score[i], proposer->score[best]))
+        for (size_t i = 0; i < candidates->count; i++) {
+            if (best != SIZE_MAX && !score_better(candidates->score[i], candidates->score[best]))
                 continue;
             bool taken = false;
             for (size_t k = 0; k < chosen && !taken; k++)
-                taken = !strcmp(proposer->admission[climber[k].at].identity, proposer->admission[i].identity);
+                taken = !strcmp(candidates->admission[climber[k].at].identity, candidates->admission[i].identity);
             if (!taken)
                 best = i;
         }
@@ -168,36 +137,46 @@ static size_t choose_climbers(const struct proposer *proposer, struct climber *c
     return chosen;
 }
 
+static nr_status visit_climbers(struct proposer *proposer, const struct climber *climber, size_t climbers,
+                                struct rng *rng, size_t *end)
+{
+    struct candidates *candidates = &proposer->candidates;
+    for (size_t k = 0; k < climbers; k++) {
+        if (climber[k].step >= last_step) {
+            /* a copy: adding candidates can move the array that the point lies in */
+            memcpy(proposer->draw, candidates_point(candidates, climber[k].at),
+                   proposer->problem->space->count * sizeof *proposer->draw);
+            nr_status status = neighbours_visit(&proposer->neighbours, proposer->draw, climber[k].step, rng,
+                                                candidates_add, candidates);
+            if (status != NR_OK)
+                return status;
+        }
+        end[k] = candidates->count;
+    }
+    return NR_OK;
+}
+
 /* All climbers take a step at once, so that their neighbours are scored in one batch. A climber moves to its best
  * neighbour if that is better, else it halves its step; whole numbers and levels always have neighbours one step away.
  */
 static nr_status climb(struct proposer *proposer, struct surrogate *surrogate, struct rng *rng)
 {
+    struct candidates *candidates = &proposer->candidates;
     struct climber climber[CLIMBERS];
     size_t climbers = choose_climbers(proposer, climber), end[CLIMBERS];
     for (int round = 0; round < ROUNDS; round++) {
-        size_t start = proposer->count;
-        for (size_t k = 0; k < climbers; k++) {
-            if (climber[k].step >= last_step) {
-                /* a copy: adding candidates can move the array that the point lies in */
-                memcpy(proposer->draw, candidate(proposer, climber[k].at),
-                       proposer->problem->space->count * sizeof *proposer->draw);
-                nr_status status =
-                    neighbours_visit(&proposer->neighbours, proposer->draw, climber[k].step, rng, add, proposer);
-                if (status != NR_OK)
-                    return status;
-            }
-            end[k] = proposer->count;
-        }
-        if (proposer->count == start)
+        size_t start = candidates->count;
+        nr_status status = visit_climbers(proposer, climber, climbers, rng, end);
+        if (status == NR_OK && candidates->count == start)
             break;
-        nr_status status = score_new(proposer, surrogate);
+        if (status == NR_OK)
+            status = candidates_score(candidates, surrogate);
         if (status != NR_OK)
             return status;
         for (size_t k = 0; k < climbers; start = end[k++]) {
             bool moved = false;
             for (size_t i = start; i < end[k]; i++) {
-                if (!score_better(proposer->score[i], proposer->score[climber[k].at]))
+                if (!score_better(candidates->score[i], candidates->score[climber[k].at]))
                     continue;
                 climber[k].at = i;
                 moved = true;
@@ -209,24 +188,91 @@ static nr_status climb(struct proposer *proposer, struct surrogate *surrogate, s
     return NR_OK;
 }
 
-nr_status propose(struct proposer *proposer, struct surrogate *surrogate, uint32_t suggestion, struct proposal *out)
+static int compare_ranked(const void *left, const void *right)
+{
+    const struct ranked *a = left, *b = right;
+    if (score_better(a->score, b->score))
+        return -1;
+    return score_better(b->score, a->score) ? 1 : a->index < b->index ? -1 : a->index > b->index;
+}
+
+static bool is_apart(const struct proposer *proposer, size_t starts, const double *unit)
+{
+    size_t dimensions = proposer->problem->space->count;
+    for (size_t k = 0; k < starts; k++) {
+        double farthest = 0;
+        for (size_t d = 0; d < dimensions; d++)
+            farthest = fmax(farthest, fabs(unit[d] - proposer->start_unit[k * dimensions + d]));
+        if (farthest < apart)
+            return false;
+    }
+    return true;
+}
+
+/* The best candidates that lie apart, so that climbs do not all end on the same hill. */
+static nr_status choose_starts(struct proposer *proposer, size_t *start, size_t *starts)
+{
+    const struct candidates *candidates = &proposer->candidates;
+    size_t dimensions = proposer->problem->space->count, chosen = 0;
+    if (mem_grow(&proposer->ranked, &proposer->ranked_capacity, candidates->scored, sizeof *proposer->ranked) != NR_OK)
+        return NR_NO_MEMORY;
+    for (size_t i = 0; i < candidates->scored; i++)
+        proposer->ranked[i] = (struct ranked){candidates->score[i], i};
+    qsort(proposer->ranked, candidates->scored, sizeof *proposer->ranked, compare_ranked);
+    for (size_t i = 0; i < candidates->scored && chosen < *starts; i++) {
+        double *unit = proposer->start_unit + chosen * dimensions;
+        point_to_unit(proposer->problem->space, candidates_point(candidates, proposer->ranked[i].index), unit);
+        if (is_apart(proposer, chosen, unit))
+            start[chosen++] = proposer->ranked[i].index;
+    }
+    *starts = chosen;
+    return NR_OK;
+}
+
+static nr_status refine_best(struct proposer *proposer, struct surrogate *surrogate)
+{
+    size_t start[REFINE_STARTS], starts = REFINE_STARTS;
+    if (!proposer->refiner.count)
+        return NR_OK;
+    nr_status status = choose_starts(proposer, start, &starts);
+    if (status == NR_OK)
+        status = refine(&proposer->refiner, &proposer->candidates, surrogate, start, starts, REFINE_ROUNDS);
+    return status;
+}
+
+static nr_status search(struct proposer *proposer, struct surrogate *surrogate, uint32_t suggestion)
 {
     struct rng rng = rng_create(proposer->seed, suggestion, RANDOM_SEARCH, STREAM_NEIGHBOURS, 0);
-    bool small = proposer->sampler->small;
-    proposer->count = proposer->scored = 0;
-    nr_status status = small ? add_whole_space(proposer) : add_random(proposer, suggestion);
-    if (status == NR_OK && !small)
-        status = add_front_neighbours(proposer, surrogate, &rng);
-    if (status == NR_OK && proposer->count == 0)
-        return NR_NO_RESULT;
+    nr_status status = add_random(proposer, suggestion);
     if (status == NR_OK)
-        status = score_new(proposer, surrogate);
-    if (status == NR_OK && !small)
+        status = add_front_neighbours(proposer, surrogate, &rng);
+    if (status == NR_OK)
+        status = candidates_score(&proposer->candidates, surrogate);
+    if (status == NR_OK)
         status = climb(proposer, surrogate, &rng);
+    if (status == NR_OK)
+        status = refine_best(proposer, surrogate);
+    return status;
+}
+
+nr_status propose(struct proposer *proposer, struct surrogate *surrogate, uint32_t suggestion, struct proposal *out)
+{
+    struct candidates *candidates = &proposer->candidates;
+    nr_status status;
+    candidates->count = candidates->scored = 0;
+    if (proposer->sampler->small) {
+        status = add_whole_space(proposer);
+        if (status == NR_OK)
+            status = candidates_score(candidates, surrogate);
+    } else {
+        status = search(proposer, surrogate, suggestion);
+    }
     if (status != NR_OK)
         return status;
-    size_t best = best_from(proposer, 0);
-    *out = (struct proposal){candidate(proposer, best), proposer->admission[best], proposer->score[best].log_value,
-                             proposer->count};
+    size_t best = candidates_best(candidates, 0);
+    if (best == SIZE_MAX)
+        return NR_NO_RESULT;
+    *out = (struct proposal){candidates_point(candidates, best), candidates->admission[best],
+                             candidates->score[best].log_value, candidates->count};
     return NR_OK;
 }

@@ -1,5 +1,6 @@
 /* The candidates of a suggestion and the choice among them: the whole of a small space; of a large one random points,
- * the neighbours of the front, and a local search from the best of both. */
+ * the neighbours of the front, a local search from the best of both, and gradient climbs on the continuous dimensions
+ * from the best of all. */
 #ifndef NASRUN_OPTIM_PROPOSE_H
 #define NASRUN_OPTIM_PROPOSE_H
 
@@ -8,8 +9,8 @@
 
 struct proposer;
 
-nr_status proposer_create(const struct optim_problem *problem, const struct history *history, struct sampler *sampler,
-                          uint64_t seed, struct proposer **out) NR_MUST_CHECK;
+nr_status proposer_create(const struct optim_problem *problem, const struct optim_options *options,
+                          const struct history *history, struct sampler *sampler, struct proposer **out) NR_MUST_CHECK;
 void proposer_destroy(struct proposer *proposer);
 
 struct proposal {

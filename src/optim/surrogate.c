@@ -11,10 +11,13 @@
 #include "optim/surrogate_parts.h"
 
 enum {
-    REFIT_EVERY = 5, /* results between fits; more often brings nothing (DESIGN.md) */
-    FULL_UNTIL = 60, /* results up to which doubling their number asks for a full fit */
+    REFIT_SHARE = 25, /* results per result between fits: from 50 results on every second, from 250 on every tenth */
+    FULL_UNTIL = 60,  /* results up to which doubling their number asks for a full fit */
     MIN_RESULTS = 4
 };
+/* Log lengths ~ N(length_middle + ln(d) / 2, length_sd^2): the mode of the prior of Hvarfner et al. (2024), but three
+ * times as narrow (src/README.md has what was measured). */
+static const double length_middle = -1.7, length_sd = 0.6;
 static const double reference_margin = 0.1; /* of the observed range, beyond the worst */
 
 static nr_status create_outcomes(struct surrogate *surrogate)
@@ -23,6 +26,8 @@ static nr_status create_outcomes(struct surrogate *surrogate)
     const struct features *features = &surrogate->evidence.features;
     struct gp_model model = gp_model_default((struct kernel){KERNEL_RBF, features->count, features->category, true});
     model.fit_scale = true;
+    model.length =
+        (struct gp_prior){length_middle + 0.5 * log((double)features->count) + length_sd * length_sd, length_sd};
     for (size_t j = 0; j < problem_outcomes(problem); j++) {
         enum optim_transform transform =
             j < problem->objectives ? problem->objective[j].transform : TRANSFORM_NONE; /* a bound may lie anywhere */
@@ -109,7 +114,7 @@ static enum outcome_fit fit_due(const struct surrogate *surrogate, size_t result
 {
     if (surrogate->results == 0 || (results >= 2 * surrogate->full_results && results <= FULL_UNTIL))
         return FIT_FULL;
-    return results >= surrogate->results + REFIT_EVERY ? FIT_WARM : FIT_NONE;
+    return results >= surrogate->results + 1 + surrogate->results / REFIT_SHARE ? FIT_WARM : FIT_NONE;
 }
 
 static struct rng fit_stream(const struct surrogate *surrogate, uint32_t suggestion, size_t outcome)
