@@ -3,7 +3,7 @@
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-build_packages=(cmake ninja-build gcc libc6-dev pkg-config zlib1g-dev libsqlite3-dev libjansson-dev libinih-dev
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config zlib1g-dev libsqlite3-dev libjansson-dev
     libopenblas-dev libdnnl-dev liblbfgs-dev libcerf-dev librandom123-dev nettle-dev libcmocka-dev)
 test_packages=(g++ sqlite3 python3 curl ca-certificates)
 

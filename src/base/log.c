@@ -92,7 +92,7 @@ static void log_message(struct log *log, enum log_level level, const char *forma
 {
     if (!log)
         return;
-    char message[2048]; /* no allocation: a message about memory must get through */
+    char message[8192]; /* no allocation: a message about memory must get through; a line of input fits in */
     vsnprintf(message, sizeof message, format, arguments);
     if (log->console && level <= log->console_level) {
         if (log->before)

@@ -210,7 +210,7 @@ static nr_status find(struct descent *smallest, struct descent *largest, struct 
     sample(smallest, largest, RANDOM_POINTS, out->smallest, out); /* any room for a point will do */
     if (isinf(smallest->best))
         approach(smallest);
-    if (isinf(smallest->best) && naive_size(space) <= PROOF)
+    if (isinf(smallest->best) && naive_size(space) > RANDOM_POINTS && naive_size(space) <= PROOF)
         enumerate(smallest, largest, out);
     if (isinf(smallest->best))
         return no_point(smallest, log, out->tried);

@@ -1,6 +1,5 @@
 #include "space/config.h"
 
-#include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,11 @@
 
 static const char override_file[] = "--set";
 
-/* What inih's callbacks work on: the lines still to come, and what was read so far. */
+/* A file being read. */
 struct reader {
-    const char *next, *end;
-    int line; /* the last one given to inih: it calls the handler before it asks for another */
+    int line; /* the one in hand */
     struct config *config;
     struct log *log;
-    nr_status status;
 };
 
 void config_append_place(struct text *text, const char *file, int line, const char *section, const char *key)
@@ -32,7 +29,7 @@ nr_status config_error(struct log *log, const char *file, int line, const char *
                        const char *format, ...)
 {
     struct text place = {0};
-    char message[1024];
+    char message[CONFIG_LONGEST_LINE + 1024]; /* most quote a value */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
@@ -99,8 +96,6 @@ static char *normal_section(const char *name, size_t length)
     return text_take(&out);
 }
 
-/* inih tells nothing of sections without entries, cuts their names at 49 characters and ignores what follows the
- * bracket: so the [section] lines are looked at here first. */
 static nr_status note_section(struct reader *reader, const char *start, size_t length)
 {
     enum { LONGEST_SECTION = 48 };
@@ -128,7 +123,7 @@ static nr_status note_section(struct reader *reader, const char *start, size_t l
     return NR_OK;
 }
 
-static nr_status check_line(struct reader *reader, const char *start, size_t length, int size)
+static nr_status check_line(struct reader *reader, const char *start, size_t length, bool comment)
 {
     const char *name = reader->config->path, *binary = find_binary(start, start + length);
     if (binary) {
@@ -136,44 +131,12 @@ static nr_status check_line(struct reader *reader, const char *start, size_t len
                   reader->line, (unsigned)(unsigned char)*binary);
         return NR_INVALID;
     }
-    if (length > CONFIG_LONGEST_LINE || length + 2 > (size_t)size) {
+    if (!comment && length > CONFIG_LONGEST_LINE) {
         log_error(reader->log, "%s:%d: the line has %zu characters; at most %d are allowed", name, reader->line, length,
                   CONFIG_LONGEST_LINE);
         return NR_INVALID;
     }
-    return *start == '[' ? note_section(reader, start, length) : NR_OK;
-}
-
-/* inih's fgets: one physical line, blanks cut (an indented line would be a continuation to inih), comments emptied (so
- * that they may be of any length). Ends the input when a line is refused. */
-static char *read_line(char *buffer, int size, void *stream)
-{
-    struct reader *reader = stream;
-    if (reader->status != NR_OK || reader->next >= reader->end)
-        return NULL;
-    const char *start = reader->next;
-    const char *stop = memchr(start, '\n', (size_t)(reader->end - start));
-    stop = stop ? stop : reader->end;
-    reader->next = stop < reader->end ? stop + 1 : stop;
-    reader->line++;
-    if (stop > start && stop[-1] == '\r')
-        stop--;
-    while (start < stop && is_blank(*start))
-        start++;
-    while (stop > start && is_blank(stop[-1]))
-        stop--;
-    size_t length = (size_t)(stop - start);
-    bool comment = length && (*start == ';' || *start == '#');
-    if (comment)
-        length = find_binary(start, stop) ? length : 0;
-    if (length) {
-        reader->status = check_line(reader, start, length, size);
-        if (reader->status != NR_OK)
-            return NULL;
-    }
-    memcpy(buffer, start, length);
-    memcpy(buffer + length, "\n", 2);
-    return buffer;
+    return NR_OK;
 }
 
 /* Entries that may be said more than once: layers, and bounds. */
@@ -214,37 +177,69 @@ static nr_status add_entry(struct config *config, const char *section, const cha
     return NR_OK;
 }
 
-/* inih's handler; 0 stops nothing by itself, read_line() does. */
-static int take_entry(void *context, const char *section, const char *key, const char *value)
+static nr_status take_entry(struct reader *reader, const char *key, const char *value)
 {
-    struct reader *reader = context;
     struct config *config = reader->config;
     const char *name = config->path;
     if (!config->sections) {
         log_error(reader->log, "%s:%d: \"%s\" stands before any [section]", name, reader->line, key);
-        goto refused;
+        return NR_INVALID;
     }
-    section = config->section[config->sections - 1].name; /* inih's copy has its blanks as written */
+    const char *section = config->section[config->sections - 1].name;
     if (!*key) {
         log_error(reader->log, "%s:%d: [%s] there is no key before \"=\"", name, reader->line, section);
-        goto refused;
+        return NR_INVALID;
     }
-    if (!*value) {
-        config_error(reader->log, name, reader->line, section, key, "the value is missing");
-        goto refused;
-    }
+    if (!*value)
+        return config_error(reader->log, name, reader->line, section, key, "the value is missing");
     const struct config_entry *earlier = find_entry(config, section, key);
-    if (earlier && !(is_list(section, key, value) && is_list(section, key, earlier->value))) {
-        config_error(reader->log, name, reader->line, section, key, "said twice; the first is in line %d",
-                     earlier->line);
-        goto refused;
-    }
-    reader->status = add_entry(config, section, key, value, name, reader->line, reader->log);
-    return reader->status == NR_OK;
+    if (earlier && !(is_list(section, key, value) && is_list(section, key, earlier->value)))
+        return config_error(reader->log, name, reader->line, section, key, "said twice; the first is in line %d",
+                            earlier->line);
+    return add_entry(config, section, key, value, name, reader->line, reader->log);
+}
 
-refused:
-    reader->status = NR_INVALID;
-    return 0;
+/* Ends the text where a comment begins: a ";" after a blank. */
+static void cut_comment(char *line)
+{
+    for (char *c = line; *c; c++)
+        if (is_blank(*c) && c[1] == ';')
+            *c = '\0';
+}
+
+/* "key = value" or "key: value". */
+static nr_status take_pair(struct reader *reader, const char *start, size_t length)
+{
+    char *line = strndup(start, length);
+    if (!line)
+        return log_no_memory(reader->log, reader->config->path);
+    nr_status status = NR_INVALID;
+    cut_comment(line);
+    char *sign = strpbrk(line, "=:");
+    if (sign) {
+        *sign = '\0';
+        status = take_entry(reader, text_trim(line), text_trim(sign + 1));
+    } else {
+        log_error(reader->log, "%s:%d: the line is neither [section], nor key = value, nor a comment",
+                  reader->config->path, reader->line);
+    }
+    free(line);
+    return status;
+}
+
+/* One physical line without its end; blanks around it mean nothing. */
+static nr_status take_line(struct reader *reader, const char *start, const char *stop)
+{
+    while (start < stop && is_blank(*start))
+        start++;
+    while (stop > start && is_blank(stop[-1]))
+        stop--;
+    size_t length = (size_t)(stop - start);
+    bool comment = length && (*start == ';' || *start == '#');
+    nr_status status = check_line(reader, start, length, comment);
+    if (status != NR_OK || comment || !length)
+        return status;
+    return *start == '[' ? note_section(reader, start, length) : take_pair(reader, start, length);
 }
 
 /* Replaces the entries of that name (a list of constraints as a whole), keeping the place of the first. */
@@ -307,18 +302,19 @@ err_copy:
 static nr_status parse_content(struct config *config, size_t length, struct log *log)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* byte order mark */
-    const char *start = config->content;
-    struct reader reader = {.next = start, .end = start + length, .config = config, .log = log};
-    if (text_starts_with(start, mark))
-        reader.next += strlen(mark);
-    int failed = ini_parse_stream(read_line, &reader, take_entry, &reader);
-    if (reader.status != NR_OK)
-        return reader.status;
-    if (failed) { /* inih counts a line per call of read_line(), as we do */
-        log_error(log, "%s:%d: the line is neither [section], nor key = value, nor a comment", config->path, failed);
-        return NR_INVALID;
+    const char *next = config->content, *end = next + length;
+    struct reader reader = {.config = config, .log = log};
+    nr_status status = NR_OK;
+    if (text_starts_with(next, mark))
+        next += strlen(mark);
+    while (status == NR_OK && next < end) {
+        const char *stop = memchr(next, '\n', (size_t)(end - next));
+        stop = stop ? stop : end;
+        reader.line++;
+        status = take_line(&reader, next, stop > next && stop[-1] == '\r' ? stop - 1 : stop);
+        next = stop + 1;
     }
-    return NR_OK;
+    return status;
 }
 
 /* Takes `content`. */

@@ -32,9 +32,9 @@ struct config {
     size_t sections, section_capacity;
 };
 
-enum { CONFIG_LONGEST_LINE = 190 }; /* characters, blanks at the ends not counted; Debian's inih cuts at 199 */
+enum { CONFIG_LONGEST_LINE = 4000 }; /* bytes, blanks at the ends not counted */
 
-/* Reads an INI file (UTF-8, `;` and `#` comments, inline ` ;` comments) through inih and applies `overrides`
+/* Reads an INI file (UTF-8, `;` and `#` comments, inline ` ;` comments) and applies `overrides`
  * ("section.key=value"), each of which replaces the entries of that name or adds one. A line too long, bytes that are
  * no text, a line that is neither section nor key = value, a key said twice (but `layer`, `block` and the bounds of
  * [constraints], which are lists): NR_INVALID with file and line. */

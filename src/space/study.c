@@ -70,17 +70,17 @@ static nr_status find_purpose(struct study *study, struct log *log)
     return NR_OK;
 }
 
-/* Dimensions are columns of trials.csv beside these. External objectives look for dimensions of their name. */
+/* Dimensions are columns of trials.csv beside others. External objectives look for dimensions of their name. */
 static nr_status check_column(const struct study *study, const struct config_entry *entry, struct log *log)
 {
-    static const char *const columns[] = {"trial", "state", "cause"};
-    char base[CONFIG_LONGEST_LINE + 1] = "";
-    strncat(base, entry->key, strcspn(entry->key, "["));
-    bool taken = !study->external && objective_is_known(base, false);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        taken |= !strcmp(columns[i], base);
-    return taken ? config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one")
-                 : NR_OK;
+    const char *taken[3 + STUDY_KNOWN_OBJECTIVES] = {"trial", "state", "cause"};
+    size_t count = 3, length = strcspn(entry->key, "[");
+    if (!study->external)
+        count += objective_names(false, taken + count);
+    for (size_t i = 0; i < count; i++)
+        if (strlen(taken[i]) == length && !strncmp(taken[i], entry->key, length))
+            return config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one");
+    return NR_OK;
 }
 
 static nr_status read_space(struct study *study, struct log *log)

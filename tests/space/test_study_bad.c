@@ -273,7 +273,11 @@ static void missing_sections(void **state)
 static void overrides(void **state)
 {
     (void)state;
-    static const struct {
+    char long_name[6000]; /* longer than any line of a file */
+    memset(long_name, '-', sizeof long_name);
+    memcpy(long_name, "space.", 6);
+    strcpy(long_name + sizeof long_name - 10, "=int 1..2");
+    const struct {
         const char *override, *expected;
     } cases[] = {
         {"study.trials=0", "--set study.trials: found \"0\"; expected a whole number"},
@@ -287,6 +291,7 @@ static void overrides(void **state)
         {"network.layer=flatten", "--set network.layer: the layers of a network are a list; they can be changed in the "
                                   "file only"},
         {"block stage.layer=flatten", "--set block stage.layer: the layers of a network are a list"},
+        {long_name, ": is no name of a parameter"},
         {"constraints.parameters=tiny", "--set constraints.parameters: found \"tiny\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -8,9 +8,9 @@ import subprocess
 import tarfile
 import tempfile
 
-PACKAGES = ("zlib1g-dev libsqlite3-dev libjansson-dev libinih-dev libopenblas-pthread-dev liblbfgs-dev "
+PACKAGES = ("zlib1g-dev libsqlite3-dev libjansson-dev libopenblas-pthread-dev liblbfgs-dev "
             "libcerf-dev librandom123-dev nettle-dev libcmocka-dev").split()
-LIBRARIES = "z sqlite3 jansson inih openblas lbfgs cerf nettle cmocka".split()
+LIBRARIES = "z sqlite3 jansson openblas lbfgs cerf nettle cmocka".split()
 # Every machine with a compiler has its own of these, and they must not be mixed.
 SYSTEM = re.compile(r"(ld-linux.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+))\.so.*")
 MOST = 64 << 20  # bytes
