@@ -11,7 +11,7 @@ struct suggest_load {
     int64_t results;    /* finished trials, at random points */
     int64_t asks;       /* consecutive suggestions after the first, each followed by its result */
     int64_t dimensions; /* by turns a real, a log real, a log int, an ordered, a choice and a bool one */
-    int64_t objectives; /* 1 to OPTIM_MAX_OBJECTIVES, all modelled */
+    int64_t objectives; /* 1 to 3, all modelled */
 };
 
 /* Seconds of processor time. */

@@ -5,9 +5,8 @@
 #include "base/text.h"
 #include "bench/suggest.h"
 #include "cli/cli.h"
-#include "optim/optimizer.h"
 
-enum { MOST_ROWS = 16, MOST_RESULTS = 1000000, MOST_DIMENSIONS = 1000, MOST_ASKS = 100000 };
+enum { MOST_OBJECTIVES = 3, MOST_ROWS = 16, MOST_RESULTS = 1000000, MOST_DIMENSIONS = 1000, MOST_ASKS = 100000 };
 
 struct request {
     struct suggest_load load;
@@ -42,7 +41,7 @@ static nr_status read_request(const struct cli *cli, struct request *out)
     if (status == NR_OK)
         status = cli_number(cli, OPTION_DIMENSIONS, 1, MOST_DIMENSIONS, &out->load.dimensions);
     if (status == NR_OK)
-        status = cli_number(cli, OPTION_OBJECTIVES, 1, OPTIM_MAX_OBJECTIVES, &out->load.objectives);
+        status = cli_number(cli, OPTION_OBJECTIVES, 1, MOST_OBJECTIVES, &out->load.objectives);
     return status;
 }
 
