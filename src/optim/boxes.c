@@ -255,10 +255,14 @@ static double log_inside(const struct boxes *boxes, const struct box *box, size_
 /* E[max(0, Y - level)] for all levels, without logarithms, in the place of their logarithms. */
 static void fill_above(struct boxes *boxes, size_t j, double mu, double sigma)
 {
-    for (uint32_t l = 0; l < boxes->levels[j]; l++) {
-        double gap = mu - boxes->level[j][l];
-        boxes->above[j][l] = sigma > 0 ? sigma * acquisition_h(gap / sigma) : fmax(gap, 0);
-    }
+    double *above = boxes->above[j];
+    for (uint32_t l = 0; l < boxes->levels[j]; l++)
+        above[l] = sigma > 0 ? (mu - boxes->level[j][l]) / sigma : fmax(mu - boxes->level[j][l], 0);
+    if (!(sigma > 0))
+        return;
+    acquisition_h(above, boxes->levels[j]);
+    for (uint32_t l = 0; l < boxes->levels[j]; l++)
+        above[l] *= sigma;
 }
 
 /* E[clip(Y - low, 0, high - low)] is a difference of two of these. Plain numbers do, and take a third of the time of

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "optim/subset.h"
 
 double problem_sign(const struct optim_problem *problem, size_t outcome)
 {
@@ -112,7 +113,9 @@ static void gather_failed(struct evidence *evidence, const struct history *histo
         if (trial->state != TRIAL_PENDING && !measured(evidence->problem, trial))
             evidence->trial[rows++] = i;
     }
-    evidence->failed = rows;
+    evidence->ended = rows;
+    evidence->failed = rows < EVIDENCE_FAILED ? rows : EVIDENCE_FAILED;
+    memmove(evidence->trial, evidence->trial + rows - evidence->failed, evidence->failed * sizeof *evidence->trial);
 }
 
 static void gather_observed(struct evidence *evidence, const struct history *history)
@@ -134,6 +137,63 @@ static void gather_observed(struct evidence *evidence, const struct history *his
         evidence->trial[evidence->failed + rows++] = i;
     }
     evidence->observed = rows;
+    evidence->ended += rows;
+}
+
+/* Keeps of an array's observed rows those that were chosen, in their order; what follows moves up. `after`: number of
+ * elements behind the observed rows; `work` [observed]. */
+static void keep(double *array, size_t observed, size_t after, const size_t *chosen, size_t count, double *work)
+{
+    for (size_t i = 0; i < count; i++)
+        work[i] = array[chosen[i]];
+    memcpy(array, work, count * sizeof *array);
+    memmove(array + count, array + observed, after * sizeof *array);
+}
+
+static void keep_chosen(struct evidence *evidence, const size_t *chosen, size_t count, double *work)
+{
+    size_t observed = evidence->observed, capacity = evidence->capacity, *trial = evidence->trial + evidence->failed;
+    for (size_t i = 0; i < count; i++)
+        evidence->row[i] = trial[chosen[i]];
+    memcpy(trial, evidence->row, count * sizeof *trial);
+    memmove(trial + count, trial + observed, evidence->awaited * sizeof *trial);
+    for (size_t j = 0; j < evidence->features.count; j++)
+        keep(evidence->x + j * capacity + evidence->failed, observed, evidence->awaited, chosen, count, work);
+    for (size_t j = 0; j < problem_outcomes(evidence->problem); j++) {
+        keep(evidence->value + j * capacity, observed, 0, chosen, count, work);
+        keep(evidence->variance + j * capacity, observed, 0, chosen, count, work);
+    }
+    keep(evidence->repeats, observed, 0, chosen, count, work);
+    evidence->observed = count;
+}
+
+/* Bounds the number of observed rows and puts the important ones in front. */
+static nr_status thin(struct evidence *evidence)
+{
+    const struct optim_problem *problem = evidence->problem;
+    size_t observed = evidence->observed, objectives = problem->objectives;
+    size_t most = observed < EVIDENCE_MOST ? observed : EVIDENCE_MOST;
+    if (observed <= EVIDENCE_WINDOW)
+        return NR_OK;
+    double *upward = mem_array(observed, objectives * sizeof *upward); /* and work */
+    size_t *chosen = mem_array(most, sizeof *chosen);
+    nr_status status = NR_NO_MEMORY;
+    if (upward && chosen) {
+        struct subset_rows rows = {{evidence->x + evidence->failed, observed, evidence->capacity},
+                                   evidence->features.count,
+                                   evidence->features.category,
+                                   upward,
+                                   objectives};
+        for (size_t i = 0; i < observed; i++)
+            for (size_t j = 0; j < objectives; j++)
+                upward[i * objectives + j] = problem_sign(problem, j) * evidence->value[j * evidence->capacity + i];
+        status = subset_choose(&rows, most, chosen);
+    }
+    if (status == NR_OK)
+        keep_chosen(evidence, chosen, most, upward);
+    free(upward);
+    free(chosen);
+    return status;
 }
 
 nr_status evidence_gather(struct evidence *evidence, const struct history *history)
@@ -151,5 +211,5 @@ nr_status evidence_gather(struct evidence *evidence, const struct history *histo
     for (size_t i = 0; i < rows; i++)
         features_of(&evidence->features, history_point(history, evidence->trial[i]), evidence->x + i,
                     evidence->capacity);
-    return NR_OK;
+    return thin(evidence);
 }

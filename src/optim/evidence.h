@@ -11,14 +11,20 @@
 
 #include "optim/features.h"
 #include "optim/history.h"
-#include "optim/kernel.h"
+#include "optim/gp.h"
 
-enum { EVIDENCE_PATIENCE = 30 };
+enum {
+    EVIDENCE_PATIENCE = 30,
+    EVIDENCE_MOST = 1000,  /* observed rows; of more results a part is chosen (optim/subset.h) */
+    EVIDENCE_FAILED = 300, /* failed rows: the newest */
+    EVIDENCE_WINDOW = 256  /* rows that hyper-parameters are fitted to */
+};
 
 struct evidence {
     const struct optim_problem *problem;
     struct features features;
     size_t failed, observed, awaited; /* rows of each kind */
+    size_t ended;                     /* rows of the first two kinds, had none been left out */
     size_t *trial;                    /* [rows] index into the history, of the first of those pooled */
     double *x;                        /* [features][capacity] */
     /* of observed rows, counted from 0: */
@@ -31,7 +37,8 @@ struct evidence {
 
 nr_status evidence_create(const struct optim_problem *problem, struct evidence *out) NR_MUST_CHECK;
 void evidence_clear(struct evidence *evidence);
-/* Rebuilds all rows. */
+/* Rebuilds all rows. Observed ones lie in the order of their trials, or of their importance where there are more than
+ * EVIDENCE_WINDOW. */
 nr_status evidence_gather(struct evidence *evidence, const struct history *history) NR_MUST_CHECK;
 
 static inline size_t problem_outcomes(const struct optim_problem *problem)
@@ -54,6 +61,19 @@ static inline struct kernel_points evidence_points(const struct evidence *eviden
 static inline struct kernel_points evidence_ended(const struct evidence *evidence) /* failed, then observed */
 {
     return (struct kernel_points){evidence->x, evidence->failed + evidence->observed, evidence->capacity};
+}
+
+/* What hyper-parameters are fitted to: the first observed rows, which are the most important ones where there are more;
+ * and as many on either side of the border between failed and observed. */
+static inline struct gp_span evidence_window(const struct evidence *evidence)
+{
+    return (struct gp_span){0, evidence->observed < EVIDENCE_WINDOW ? evidence->observed : EVIDENCE_WINDOW};
+}
+static inline struct gp_span evidence_ended_window(const struct evidence *evidence)
+{
+    size_t failed = evidence->failed < EVIDENCE_WINDOW / 2 ? evidence->failed : EVIDENCE_WINDOW / 2;
+    size_t observed = evidence->observed < EVIDENCE_WINDOW - failed ? evidence->observed : EVIDENCE_WINDOW - failed;
+    return (struct gp_span){evidence->failed - failed, failed + observed};
 }
 
 #endif

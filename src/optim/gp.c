@@ -1,5 +1,6 @@
 #include "optim/gp.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ static const double log_two_pi = 1.8378770664093453;
 struct gp {
     struct gp_model model;
     size_t observed, total; /* points with an outcome; all points */
+    struct gp_span window;  /* of observed points that fits look at */
     double *x;              /* [features][total] */
     double *y, *known;      /* [observed] */
     double *share;          /* 1 / repeats [observed] */
@@ -87,6 +89,7 @@ nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, co
         return NR_NO_MEMORY;
     gp->observed = observed;
     gp->total = x.count;
+    gp->window = (struct gp_span){0, observed};
     for (size_t j = 0; j < gp->model.kernel.features; j++)
         memcpy(gp->x + j * x.count, x.value + j * x.stride, x.count * sizeof *x.value);
     for (size_t i = 0; i < observed; i++) {
@@ -95,6 +98,17 @@ nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, co
         gp->share[i] = repeats ? 1 / repeats[i] : 1;
     }
     return NR_OK;
+}
+
+void gp_set_window(struct gp *gp, struct gp_span window)
+{
+    assert(window.first + window.count <= gp->observed);
+    gp->window = window;
+}
+
+struct gp_span gp_window(const struct gp *gp)
+{
+    return gp->window;
 }
 
 size_t gp_points(const struct gp *gp)
@@ -112,9 +126,9 @@ const double *gp_outcomes(const struct gp *gp)
     return gp->y;
 }
 
-static struct kernel_points data_points(const struct gp *gp, size_t count)
+static struct kernel_points data_points(const struct gp *gp, size_t first, size_t count)
 {
-    return (struct kernel_points){gp->x, count, gp->total};
+    return (struct kernel_points){gp->x + first, count, gp->total};
 }
 
 /* What stands on the diagonal beside k. */
@@ -123,31 +137,30 @@ static double diagonal(const struct gp *gp, size_t i, double noise, double jitte
     return i < gp->observed ? gp->known[i] + noise * gp->share[i] + jitter : noise + jitter;
 }
 
-/* Factors k + noise over the first `count` points into gp->factor; a matrix that rounding has made indefinite gets ever
- * more jitter. */
-static nr_status factorise(struct gp *gp, const double *theta, size_t count, double *jitter)
+/* Factors k + noise over `count` points from `first` on into gp->factor; a matrix that rounding has made indefinite
+ * gets ever more jitter. */
+static nr_status factorise(struct gp *gp, const double *theta, size_t first, size_t count, double *jitter)
 {
     static const double ladder[] = {0, 1e-10, 1e-8, 1e-6, 1e-4};
     const struct kernel *kernel = &gp->model.kernel;
     double variance = kernel_variance(kernel, theta), noise = exp(theta[kernel_parameters(kernel)]);
     for (size_t rung = 0; rung < sizeof ladder / sizeof *ladder; rung++) {
         *jitter = ladder[rung] * variance;
-        kernel_gram(kernel, theta, data_points(gp, count), gp->factor, count);
+        kernel_gram(kernel, theta, data_points(gp, first, count), gp->factor, count);
         for (size_t i = 0; i < count; i++)
-            gp->factor[i * (count + 1)] += diagonal(gp, i, noise, *jitter);
+            gp->factor[i * (count + 1)] += diagonal(gp, first + i, noise, *jitter);
         if (linear_cholesky(square(gp->factor, count), count))
             return NR_OK;
     }
     return NR_INVALID;
 }
 
-/* alpha = A^-1 (y - mean), from the factor of the observed (a leading block of the factor of all, with its stride).
+/* alpha = A^-1 (y - mean) for n points from `first` on, whose factor is a leading block of gp->factor with its stride.
  * Returns (y - mean)' alpha. */
-static double solve_outcomes(struct gp *gp, double mean, size_t stride)
+static double solve_outcomes(struct gp *gp, double mean, size_t first, size_t n, size_t stride)
 {
-    size_t n = gp->observed;
     for (size_t i = 0; i < n; i++)
-        gp->alpha[i] = gp->y[i] - mean;
+        gp->alpha[i] = gp->y[first + i] - mean;
     linear_solve_vector(square(gp->factor, stride), n, gp->alpha);
     double quadratic = linear_dot(gp->alpha, gp->alpha, n);
     linear_solve_vector_back(square(gp->factor, stride), n, gp->alpha);
@@ -179,10 +192,9 @@ static double log_priors(const struct gp_model *model, const double *theta, doub
     return sum;
 }
 
-/* U'^-1 of the observed into `scratch`. */
-static nr_status invert_factor(struct gp *gp, size_t stride)
+/* U'^-1 of the first n points that were factored into `scratch`. */
+static nr_status invert_factor(struct gp *gp, size_t n, size_t stride)
 {
-    size_t n = gp->observed;
     if (mem_grow(&gp->scratch, &gp->scratch_capacity, n * n, sizeof *gp->scratch) != NR_OK)
         return NR_NO_MEMORY;
     linear_invert_factor(square(gp->factor, stride), n, square(gp->scratch, n));
@@ -192,19 +204,19 @@ static nr_status invert_factor(struct gp *gp, size_t stride)
 /* d log likelihood / d theta = 1/2 tr((alpha alpha' - A^-1) dA/d theta) (Rasmussen and Williams 2006, eq. 5.9). */
 static nr_status likelihood_gradient(struct gp *gp, const double *theta, double *gradient)
 {
-    size_t n = gp->observed, parameters = kernel_parameters(&gp->model.kernel);
+    size_t n = gp->window.count, parameters = kernel_parameters(&gp->model.kernel);
     double trace = 0, sum = 0;
-    if (invert_factor(gp, n) != NR_OK)
+    if (invert_factor(gp, n, n) != NR_OK)
         return NR_NO_MEMORY;
     linear_square(square(gp->scratch, n), n, square(gp->factor, n));
     for (size_t k = 0; k < n; k++) {
         double *row = gp->factor + k * n;
         for (size_t i = k; i < n; i++)
             row[i] = gp->alpha[i] * gp->alpha[k] - row[i];
-        trace += row[k] * gp->share[k];
+        trace += row[k] * gp->share[gp->window.first + k];
         sum += gp->alpha[k];
     }
-    kernel_gradient(&gp->model.kernel, theta, data_points(gp, n), gp->factor, n, gradient);
+    kernel_gradient(&gp->model.kernel, theta, data_points(gp, gp->window.first, n), gp->factor, n, gradient);
     for (size_t t = 0; t < parameters; t++)
         gradient[t] *= 0.5;
     gradient[parameters] = 0.5 * trace * exp(theta[parameters]);
@@ -214,12 +226,12 @@ static nr_status likelihood_gradient(struct gp *gp, const double *theta, double 
 
 nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value, double *gradient)
 {
-    size_t n = gp->observed;
+    size_t n = gp->window.count;
     double jitter, log_determinant = 0;
-    nr_status status = factorise(gp, theta, n, &jitter);
+    nr_status status = factorise(gp, theta, gp->window.first, n, &jitter);
     if (status != NR_OK)
         return status;
-    double quadratic = solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], n);
+    double quadratic = solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], gp->window.first, n, n);
     for (size_t i = 0; i < n; i++)
         log_determinant += log(gp->factor[i * (n + 1)]);
     double likelihood = -0.5 * quadratic - log_determinant - 0.5 * (double)n * log_two_pi;
@@ -237,10 +249,10 @@ nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value
 
 nr_status gp_condition(struct gp *gp, const double *theta)
 {
-    nr_status status = factorise(gp, theta, gp->total, &gp->jitter);
+    nr_status status = factorise(gp, theta, 0, gp->total, &gp->jitter);
     if (status != NR_OK)
         return status;
-    (void)solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], gp->total);
+    (void)solve_outcomes(gp, theta[kernel_parameters(&gp->model.kernel) + 1], 0, gp->observed, gp->total);
     memcpy(gp->theta, theta, gp_parameters(&gp->model) * sizeof *theta);
     return NR_OK;
 }
@@ -250,29 +262,48 @@ static struct linear_matrix cross(const struct gp *gp, struct kernel_points x, d
 {
     const struct kernel *kernel = &gp->model.kernel;
     struct linear_matrix crossed = {work, x.count};
-    kernel_cross(kernel, gp->theta, x, data_points(gp, gp->total), work, x.count);
+    kernel_cross(kernel, gp->theta, x, data_points(gp, 0, gp->total), work, x.count);
     for (size_t k = 0; k < x.count; k++)
         mean[k] = gp->theta[kernel_parameters(kernel) + 1];
     linear_add_weighted(crossed, 0, gp->observed, x.count, gp->alpha, mean);
     return crossed;
 }
 
-/* The same, and U'^-1 k(data, x) in the end. */
-static struct linear_matrix whiten(const struct gp *gp, struct kernel_points x, double *work, double *mean)
+/* variance = k(x,x) - the squares of the first `rows` whitened rows */
+static void subtract_known(const struct gp *gp, struct linear_matrix whitened, size_t rows, size_t count,
+                           double *variance)
+{
+    double prior = kernel_variance(&gp->model.kernel, gp->theta);
+    memset(variance, 0, count * sizeof *variance);
+    linear_add_squares(whitened, 0, rows, count, variance);
+    for (size_t k = 0; k < count; k++)
+        variance[k] = fmax(prior - variance[k], 1e-14 * prior); /* rounding can take it below 0 */
+}
+
+void gp_posterior_bound(const struct gp *gp, struct kernel_points x, size_t rows, double *work, double *mean,
+                        double *variance)
 {
     struct linear_matrix whitened = cross(gp, x, work, mean);
-    linear_solve(square(gp->factor, gp->total), gp->total, whitened, x.count);
-    return whitened;
+    if (rows > gp->total)
+        rows = gp->total;
+    linear_solve(square(gp->factor, gp->total), rows, whitened, x.count);
+    subtract_known(gp, whitened, rows, x.count, variance);
 }
 
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance)
 {
-    double prior = kernel_variance(&gp->model.kernel, gp->theta);
-    struct linear_matrix whitened = whiten(gp, x, work, mean);
-    memset(variance, 0, x.count * sizeof *variance);
-    linear_add_squares(whitened, 0, gp->total, x.count, variance);
-    for (size_t k = 0; k < x.count; k++)
-        variance[k] = fmax(prior - variance[k], 1e-14 * prior); /* rounding can take it below 0 */
+    gp_posterior_bound(gp, x, gp->total, work, mean, variance);
+}
+
+void gp_posterior_complete(const struct gp *gp, size_t rows, const double *work, size_t stride, const size_t *chosen,
+                           size_t count, double *columns, double *variance)
+{
+    struct linear_matrix whitened = {columns, count};
+    for (size_t i = 0; i < gp->total; i++)
+        for (size_t k = 0; k < count; k++)
+            columns[i * count + k] = work[i * stride + chosen[k]];
+    linear_solve_rows(square(gp->factor, gp->total), rows, gp->total, whitened, count);
+    subtract_known(gp, whitened, gp->total, count, variance);
 }
 
 void gp_posterior_mean(const struct gp *gp, struct kernel_points x, double *work, double *mean)
@@ -285,7 +316,7 @@ void gp_posterior_gradient(const struct gp *gp, struct kernel_points x, double *
 {
     const struct kernel *kernel = &gp->model.kernel;
     size_t features = kernel->features;
-    struct kernel_points observed = data_points(gp, gp->observed), all = data_points(gp, gp->total);
+    struct kernel_points observed = data_points(gp, 0, gp->observed), all = data_points(gp, 0, gp->total);
     gp_posterior(gp, x, work, mean, variance);
     linear_solve_back(square(gp->factor, gp->total), gp->total, (struct linear_matrix){work, x.count}, x.count);
     for (size_t k = 0; k < x.count; k++) { /* work: A^-1 k(data, x) */
@@ -299,7 +330,8 @@ void gp_posterior_gradient(const struct gp *gp, struct kernel_points x, double *
 
 void gp_posterior_joint(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *joint)
 {
-    struct linear_matrix whitened = whiten(gp, x, work, mean);
+    struct linear_matrix whitened = cross(gp, x, work, mean);
+    linear_solve(square(gp->factor, gp->total), gp->total, whitened, x.count);
     kernel_cross(&gp->model.kernel, gp->theta, x, x, joint, x.count);
     linear_subtract_product(whitened, x.count, whitened, x.count, gp->total, square(joint, x.count));
 }
@@ -311,8 +343,8 @@ void gp_fitted(const struct gp *gp, double *mean)
     for (size_t i = 0; i < n; i++) /* A alpha = y - m, and A = K + diagonal, so K alpha + m = y - diagonal alpha */
         mean[i] = gp->y[i] - diagonal(gp, i, noise, gp->jitter) * gp->alpha[i];
     for (size_t k = 0; k < awaited; k++) {
-        struct kernel_points one = {gp->x + n + k, 1, gp->total};
-        kernel_cross(&gp->model.kernel, gp->theta, data_points(gp, n), one, gp->scratch, n);
+        struct kernel_points one = data_points(gp, n + k, 1);
+        kernel_cross(&gp->model.kernel, gp->theta, data_points(gp, 0, n), one, gp->scratch, n);
         mean[n + k] = gp->theta[kernel_parameters(&gp->model.kernel) + 1] + linear_dot(gp->scratch, gp->alpha, n);
     }
 }
@@ -320,7 +352,7 @@ void gp_fitted(const struct gp *gp, double *mean)
 nr_status gp_leave_one_out(struct gp *gp, double *mean, double *variance)
 {
     size_t n = gp->observed;
-    if (invert_factor(gp, gp->total) != NR_OK)
+    if (invert_factor(gp, n, gp->total) != NR_OK)
         return NR_NO_MEMORY;
     memset(variance, 0, n * sizeof *variance);
     linear_add_squares(square(gp->scratch, n), 0, n, n, variance); /* the diagonal of A^-1 */

@@ -44,6 +44,13 @@ const struct gp_model *gp_model_of(const struct gp *gp);
 nr_status gp_set_data(struct gp *gp, struct kernel_points x, size_t observed, const double *y, const double *known,
                       const double *repeats) NR_MUST_CHECK;
 
+/* Fits look at these of the observed points only, which bounds their cost; after gp_set_data(), at all. */
+struct gp_span {
+    size_t first, count;
+};
+void gp_set_window(struct gp *gp, struct gp_span window);
+struct gp_span gp_window(const struct gp *gp);
+
 struct gp_value {
     double log_likelihood; /* log marginal likelihood, not divided by n */
     double log_posterior;  /* plus the log priors */
@@ -55,7 +62,7 @@ nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value
 /* Climbs from theta to a maximum of the log posterior, at most `steps` L-BFGS iterations; theta only ever improves. */
 nr_status gp_climb(struct gp *gp, double *theta, int steps, struct gp_value *value) NR_MUST_CHECK;
 /* A fit from nothing: climbs from the middle of the prior, from short lengths, from long ones and from `starts` random
- * draws, and keeps the best. */
+ * draws, and keeps the best. Where the window is large, the starts look at a part of it, and only the best goes on. */
 nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *theta,
                  struct gp_value *value) NR_MUST_CHECK;
 
@@ -65,6 +72,13 @@ size_t gp_points(const struct gp *gp);          /* observed and awaited */
 const double *gp_outcomes(const struct gp *gp); /* y as given, of the observed */
 /* Mean and variance of f (without noise) at x. `work` holds gp_points() * x.count doubles. */
 void gp_posterior(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance);
+/* The same in two stages, for many candidates of which few matter. First the mean, and the variance given the first
+ * `rows` points alone, which is a bound from above; then the variance of `count` of them, numbers chosen[] of the
+ * x.count = `stride` candidates for which `work` was filled. `columns` holds gp_points() * count doubles. */
+void gp_posterior_bound(const struct gp *gp, struct kernel_points x, size_t rows, double *work, double *mean,
+                        double *variance);
+void gp_posterior_complete(const struct gp *gp, size_t rows, const double *work, size_t stride, const size_t *chosen,
+                           size_t count, double *columns, double *variance);
 /* As gp_posterior() with the gradients by the features of x, [x.count][features]; those of categories are 0. */
 void gp_posterior_gradient(const struct gp *gp, struct kernel_points x, double *work, double *mean, double *variance,
                            double *mean_gradient, double *variance_gradient);

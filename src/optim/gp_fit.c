@@ -7,6 +7,12 @@
 #include "base/memory.h"
 #include "optim/gp.h"
 
+enum {
+    FINE = 100,       /* points up to which every start looks at all */
+    COARSE = 64,      /* points that it looks at else */
+    COARSE_STEPS = 12 /* L-BFGS iterations then, and again for the best start with all points */
+};
+
 struct climb {
     struct gp *gp;
     const struct gp_model *model;
@@ -118,7 +124,8 @@ static void start_at(const struct gp_model *model, int start, struct rng *rng, d
         theta[features] = theta[features + 1] = -0.7; /* together the variance of standardised outcomes */
 }
 
-nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *theta, struct gp_value *value)
+static nr_status best_start(struct gp *gp, struct rng *rng, int starts, int steps, double *theta,
+                            struct gp_value *value)
 {
     const struct gp_model *model = gp_model_of(gp);
     double *trial = mem_array(gp_parameters(model), sizeof *trial);
@@ -143,4 +150,15 @@ nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *
     if (status == NR_OK)
         *value = best;
     return status;
+}
+
+nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *theta, struct gp_value *value)
+{
+    struct gp_span window = gp_window(gp), part = {window.first + (window.count - COARSE) / 2, COARSE};
+    if (window.count <= FINE)
+        return best_start(gp, rng, starts, steps, theta, value);
+    gp_set_window(gp, part);
+    nr_status status = best_start(gp, rng, starts, steps < COARSE_STEPS ? steps : COARSE_STEPS, theta, value);
+    gp_set_window(gp, window);
+    return status == NR_OK ? gp_climb(gp, theta, COARSE_STEPS, value) : status;
 }

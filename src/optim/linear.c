@@ -39,16 +39,26 @@ static void strip(const struct linear_tile *tile, const double *packed, size_t r
     }
 }
 
+static inline __attribute__((always_inline)) void pack_rows(const double *from, size_t stride, size_t rows,
+                                                            size_t depth, size_t width, double *packed)
+{
+    for (size_t k = 0; k < depth; k++, from += stride, packed += width) {
+        memcpy(packed, from, rows * sizeof *packed);
+        for (size_t i = rows; i < width; i++)
+            packed[i] = 0;
+    }
+}
+
+/* `rows` columns of A [depth][...] from `first` on, with zeros to `width`. The usual sizes are known to the compiler,
+ * which spares a call per row. */
 static void pack(struct linear_matrix a, size_t first, size_t rows, size_t depth, size_t width, double *packed)
 {
-    for (size_t k = 0; k < depth; k++) {
-        const double *from = a.cell + k * a.stride + first;
-        size_t i = 0;
-        for (; i < rows; i++)
-            packed[k * width + i] = from[i];
-        for (; i < width; i++)
-            packed[k * width + i] = 0;
-    }
+    if (rows == 8 && width == 8)
+        pack_rows(a.cell + first, a.stride, 8, depth, 8, packed);
+    else if (rows == 4 && width == 4)
+        pack_rows(a.cell + first, a.stride, 4, depth, 4, packed);
+    else
+        pack_rows(a.cell + first, a.stride, rows, depth, width, packed);
 }
 
 /* The same of a matrix that is stored transposed, [rows][depth]. */

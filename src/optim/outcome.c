@@ -77,7 +77,10 @@ static nr_status set_data(struct outcome *outcome, const struct outcome_data *da
     for (size_t i = 0; i < data->observed; i++)
         outcome->known[i] =
             data->variance ? response_variance(&outcome->map, outcome->upward[i], data->variance[i]) : 0;
-    return gp_set_data(outcome->gp, data->x, data->observed, outcome->modelled, outcome->known, data->repeats);
+    status = gp_set_data(outcome->gp, data->x, data->observed, outcome->modelled, outcome->known, data->repeats);
+    if (status == NR_OK)
+        gp_set_window(outcome->gp, data->window);
+    return status;
 }
 
 /* Improves theta, which `started` says to hold a fit already. */

@@ -33,6 +33,7 @@ enum outcome_fit { FIT_NONE, FIT_WARM, FIT_FULL };
 struct outcome_data {
     struct kernel_points x; /* observed, then awaited */
     size_t observed;
+    struct gp_span window; /* of the observed: what hyper-parameters are fitted to */
     const double *value, *variance,
         *repeats; /* own units, known variance (0: unknown), measurements; NULL: 0, 1 each */
 };

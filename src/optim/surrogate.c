@@ -127,6 +127,7 @@ static nr_status learn_outcome(struct surrogate *surrogate, size_t j, enum outco
     const struct evidence *evidence = &surrogate->evidence;
     struct outcome_data data = {.x = evidence_points(evidence),
                                 .observed = evidence->observed,
+                                .window = evidence_window(evidence),
                                 .value = evidence->value + j * evidence->capacity,
                                 .variance = evidence->variance + j * evidence->capacity,
                                 .repeats = evidence->repeats};
@@ -138,7 +139,9 @@ static nr_status learn_outcome(struct surrogate *surrogate, size_t j, enum outco
 static nr_status learn_success(struct surrogate *surrogate, enum outcome_fit fit, uint32_t suggestion)
 {
     const struct evidence *evidence = &surrogate->evidence;
-    struct outcome_data data = {.x = evidence_ended(evidence), .observed = evidence->failed + evidence->observed};
+    struct outcome_data data = {.x = evidence_ended(evidence),
+                                .observed = evidence->failed + evidence->observed,
+                                .window = evidence_ended_window(evidence)};
     surrogate->success_modelled = evidence->failed > 0;
     if (!surrogate->success_modelled)
         return NR_OK;
@@ -332,7 +335,7 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
     nr_status status = prepare(surrogate, history, note);
     if (status != NR_OK)
         return status;
-    size_t ended = evidence->failed + evidence->observed;
+    size_t ended = evidence->ended;
     enum outcome_fit fit = fit_due(surrogate, ended);
     *refitted =
         fit != FIT_NONE || (evidence->failed && !surrogate->success->fitted); /* a first failure does not wait */
@@ -351,7 +354,7 @@ nr_status surrogate_look(struct surrogate *surrogate, const struct history *hist
         return status;
     status = learn(surrogate, surrogate->results ? FIT_NONE : FIT_FULL, 0, note);
     if (!surrogate->results) /* its state says that there are hyper-parameters now */
-        surrogate->results = surrogate->full_results = surrogate->evidence.failed + surrogate->evidence.observed;
+        surrogate->results = surrogate->full_results = surrogate->evidence.ended;
     return status == NR_OK ? believe(surrogate, history) : status;
 }
 

@@ -9,7 +9,7 @@
 #include "optim/outcome.h"
 #include "optim/surrogate.h"
 
-enum { SURROGATE_BATCH = 256 }; /* candidates scored at once: their whitened columns stay in the second cache */
+enum { SURROGATE_BATCH = 240 }; /* candidates scored at once: ten tiles of optim/linear; in the second cache */
 
 struct surrogate {
     const struct optim_problem *problem;

@@ -12,6 +12,13 @@ struct posterior {
 };
 
 enum { SUCCESS = OPTIM_MAX_OUTCOMES, POSTERIORS };
+enum {
+    IN_STAGES = 400, /* rows from which on scores are made in two stages */
+    PREFIX = 256,    /* rows of the first */
+    REFINED = 24,    /* candidates that the second completes at once: the width of a tile of optim/linear */
+    ROUNDS = 3,
+    EXACT = 8 /* scores of a batch that are to be exact */
+};
 
 static const struct outcome *modelled(const struct surrogate *surrogate, size_t which)
 {
@@ -101,13 +108,18 @@ struct score surrogate_sum(const struct surrogate *surrogate, const struct outlo
     return score;
 }
 
-static nr_status reserve(struct surrogate *surrogate, size_t count, size_t slopes)
+static size_t rows_most(const struct surrogate *surrogate)
 {
-    const struct evidence *evidence = &surrogate->evidence;
-    size_t rows = evidence->failed + evidence->observed + evidence->awaited;
-    if (mem_grow(&surrogate->whitened, &surrogate->whitened_capacity, rows * count, sizeof(double)) != NR_OK ||
-        mem_grow(&surrogate->slopes, &surrogate->slopes_capacity, slopes * count * 2 * evidence->features.count,
-                 sizeof(double)) != NR_OK)
+    return surrogate->evidence.failed + surrogate->evidence.observed + surrogate->evidence.awaited;
+}
+
+/* Room for `columns` columns and as many gradients as `slopes` outcomes have for `count` points. */
+static nr_status reserve(struct surrogate *surrogate, size_t columns, size_t slopes, size_t count)
+{
+    if (mem_grow(&surrogate->whitened, &surrogate->whitened_capacity, rows_most(surrogate) * columns, sizeof(double)) !=
+            NR_OK ||
+        mem_grow(&surrogate->slopes, &surrogate->slopes_capacity,
+                 slopes * count * 2 * surrogate->evidence.features.count, sizeof(double)) != NR_OK)
         return NR_NO_MEMORY;
     return NR_OK;
 }
@@ -120,24 +132,123 @@ struct kernel_points surrogate_batch(struct surrogate *surrogate, const double *
     return (struct kernel_points){surrogate->batch_x, count, SURROGATE_BATCH};
 }
 
+static struct score score_one(struct surrogate *surrogate, const struct posterior *posterior, size_t i,
+                              const struct optim_admission *admission)
+{
+    struct outlook outlook = look_at(surrogate, posterior, i, admission);
+    struct parts parts = surrogate_parts(surrogate, &outlook, false);
+    return surrogate_sum(surrogate, &outlook, &parts, admission);
+}
+
+/* The whitened columns of an outcome, of which two-stage scores keep all. */
+static double *columns_of(const struct surrogate *surrogate, size_t which)
+{
+    return surrogate->whitened + which * rows_most(surrogate) * SURROGATE_BATCH;
+}
+
+/* The best candidates of which only a bound is known, best first. */
+static size_t choose_bounded(const struct score *score, const bool *exact, size_t count, size_t *chosen)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = found < REFINED ? found : REFINED;
+        if (exact[i])
+            continue;
+        for (; at > 0 && score_better(score[i], score[chosen[at - 1]]); at--)
+            if (at < REFINED)
+                chosen[at] = chosen[at - 1];
+        if (at < REFINED)
+            chosen[at] = i;
+        found += found < REFINED;
+    }
+    return found;
+}
+
+/* Number of exact scores that are better than `bound`. */
+static size_t count_better(const struct score *score, const bool *exact, size_t count, struct score bound)
+{
+    size_t better = 0;
+    for (size_t i = 0; i < count; i++)
+        better += exact[i] && score_better(score[i], bound);
+    return better;
+}
+
+/* What stays a bound must not pass for more than the best that is known: it stands below them. */
+static void lower_bounds(struct score *score, const bool *exact, size_t count)
+{
+    double best = -INFINITY;
+    for (size_t i = 0; i < count; i++)
+        if (exact[i])
+            best = fmax(best, score[i].log_value);
+    for (size_t i = 0; i < count; i++)
+        if (!exact[i] && score[i].log_value >= best && best > -INFINITY)
+            score[i] = (struct score){best, -INFINITY};
+}
+
+static void complete(struct surrogate *surrogate, const size_t *chosen, size_t chosen_count, size_t count,
+                     struct posterior *posterior)
+{
+    double variance[REFINED], *work = columns_of(surrogate, POSTERIORS);
+    for (size_t p = 0; p < POSTERIORS; p++) {
+        const struct outcome *outcome = modelled(surrogate, p);
+        if (!outcome)
+            continue;
+        gp_posterior_complete(outcome->gp, PREFIX, columns_of(surrogate, p), count, chosen, chosen_count, work,
+                              variance);
+        for (size_t k = 0; k < chosen_count; k++)
+            posterior[p].variance[chosen[k]] = variance[k];
+    }
+}
+
+/* With many rows the variances cost most. Given the first rows only, which are the most important ones, a variance is
+ * too large, and so is the expected improvement, which grows with each variance (the improvement is convex in each
+ * outcome). So candidates are completed in the order of these bounds until EXACT scores are better than all that are
+ * still bounds, or for ROUNDS rounds at most. With outcome constraints the order is a good guess only. */
+static void score_in_stages(struct surrogate *surrogate, struct kernel_points x,
+                            const struct optim_admission *admission, struct posterior *posterior, struct score *score)
+{
+    bool exact[SURROGATE_BATCH] = {false};
+    size_t chosen[REFINED];
+    for (size_t p = 0; p < POSTERIORS; p++)
+        if (modelled(surrogate, p))
+            gp_posterior_bound(modelled(surrogate, p)->gp, x, PREFIX, columns_of(surrogate, p), posterior[p].mean,
+                               posterior[p].variance);
+    for (size_t i = 0; i < x.count; i++)
+        score[i] = score_one(surrogate, posterior, i, &admission[i]);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t count = choose_bounded(score, exact, x.count, chosen);
+        if (count == 0 || count_better(score, exact, x.count, score[chosen[0]]) >= EXACT)
+            break;
+        complete(surrogate, chosen, count, x.count, posterior);
+        for (size_t k = 0; k < count; k++) {
+            score[chosen[k]] = score_one(surrogate, posterior, chosen[k], &admission[chosen[k]]);
+            exact[chosen[k]] = true;
+        }
+    }
+    lower_bounds(score, exact, x.count);
+}
+
 static void score_batch(struct surrogate *surrogate, const double *points, const struct optim_admission *admission,
                         size_t count, struct score *score)
 {
     struct posterior posterior[POSTERIORS];
+    struct kernel_points x = surrogate_batch(surrogate, points, count);
+    if (rows_most(surrogate) > IN_STAGES) {
+        score_in_stages(surrogate, x, admission, posterior, score);
+        return;
+    }
     for (size_t p = 0; p < POSTERIORS; p++)
         posterior[p].by_mean = NULL;
-    view(surrogate, surrogate_batch(surrogate, points, count), posterior);
-    for (size_t i = 0; i < count; i++) {
-        struct outlook outlook = look_at(surrogate, posterior, i, &admission[i]);
-        struct parts parts = surrogate_parts(surrogate, &outlook, false);
-        score[i] = surrogate_sum(surrogate, &outlook, &parts, &admission[i]);
-    }
+    view(surrogate, x, posterior);
+    for (size_t i = 0; i < count; i++)
+        score[i] = score_one(surrogate, posterior, i, &admission[i]);
 }
 
 nr_status surrogate_score(struct surrogate *surrogate, const double *points, const struct optim_admission *admission,
                           size_t count, struct score *score)
 {
-    if (reserve(surrogate, SURROGATE_BATCH, 0) != NR_OK)
+    size_t kept = rows_most(surrogate) > IN_STAGES ? POSTERIORS + 1 : 1;
+    if (reserve(surrogate, kept * SURROGATE_BATCH, 0, 0) != NR_OK)
         return NR_NO_MEMORY;
     for (size_t i = 0; i < count; i += SURROGATE_BATCH)
         score_batch(surrogate, points + i * surrogate->problem->space->count, admission + i,
@@ -181,7 +292,7 @@ nr_status surrogate_score_gradient(struct surrogate *surrogate, const double *po
     const struct features *features = &surrogate->evidence.features;
     size_t dimensions = surrogate->problem->space->count, block = count * features->count;
     struct posterior posterior[POSTERIORS];
-    if (reserve(surrogate, count, POSTERIORS) != NR_OK)
+    if (reserve(surrogate, count, POSTERIORS, count) != NR_OK)
         return NR_NO_MEMORY;
     for (size_t p = 0; p < POSTERIORS; p++) {
         posterior[p].by_mean = surrogate->slopes + 2 * p * block;
@@ -211,7 +322,7 @@ nr_status surrogate_outlook(struct surrogate *surrogate, const double *point, co
     struct posterior posterior[POSTERIORS];
     for (size_t p = 0; p < POSTERIORS; p++)
         posterior[p].by_mean = NULL;
-    if (reserve(surrogate, 1, 0) != NR_OK)
+    if (reserve(surrogate, 1, 0, 1) != NR_OK)
         return NR_NO_MEMORY;
     view(surrogate, surrogate_batch(surrogate, point, 1), posterior);
     *out = look_at(surrogate, posterior, 0, admission);

@@ -18,13 +18,32 @@ static void golden_log_h(void **state)
         assert_near(value, test_csv_real(&csv, i, "log_h"), 1e-15, 4e-15);
         assert_near(slope, test_csv_real(&csv, i, "dlog_h_du"), 5e-13, 0);
         assert_true(value == acquisition_log_h(test_csv_real(&csv, i, "u"), NULL));
-        double plain = acquisition_h(test_csv_real(&csv, i, "u"));
+        double plain = test_csv_real(&csv, i, "u");
+        acquisition_h(&plain, 1);
         if (value > -700) /* exp turns the logarithm's rounding into a relative error of its size */
             assert_near(plain, exp(value), 1e-15 * (4 + fabs(value)), 0);
         else
             assert_true(plain >= 0 && plain < 1e-300);
     }
     test_csv_clear(&csv);
+}
+
+/* Every length of a piece's end gives the same bits, and nothing beyond it changes. */
+static void many_at_once(void **state)
+{
+    (void)state;
+    enum { COUNT = 150 };
+    double whole[COUNT], part[COUNT + 1];
+    for (size_t i = 0; i < COUNT; i++)
+        whole[i] = 0.3 * (double)i - 35;
+    acquisition_h(whole, COUNT);
+    for (size_t count = 0; count <= COUNT; count += 29) {
+        for (size_t i = 0; i <= COUNT; i++)
+            part[i] = 0.3 * (double)i - 35;
+        acquisition_h(part, count);
+        assert_memory_equal(part, whole, count * sizeof *part);
+        assert_true(part[count] == 0.3 * (double)count - 35);
+    }
 }
 
 static void branches_meet(void **state)
@@ -206,6 +225,7 @@ int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(golden_log_h),
+        cmocka_unit_test(many_at_once),
         cmocka_unit_test(branches_meet),
         cmocka_unit_test(golden_log_ei),
         cmocka_unit_test(golden_ehvi),
