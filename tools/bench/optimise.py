@@ -1,5 +1,6 @@
 """Searches of ten problems by nasrun, BoTorch and Optuna, 10 seeds each: what is missing to the best possible value
-(hypervolume, or least value) after 60 evaluations, as a Markdown table of means; all curves as CSV and as SVG.
+(hypervolume, or least value) after 60 evaluations, and after 100 where no BoTorch searches, as Markdown tables of
+means; all curves as CSV and as SVG.
 
 BoTorch takes hours. Every search of a peer is kept in a file of its own as soon as it is done, in a folder that is
 named by the peer's version, and is not run again. nasrun's searches take seconds and are always run.
@@ -8,6 +9,7 @@ named by the peer's version, and is not run again. nasrun's searches take second
 import argparse
 import collections
 import importlib.metadata
+import json
 import os
 import pathlib
 import statistics
@@ -23,8 +25,9 @@ import optuna_search
 import problems
 from machine import NASRUN, PROJECT, description, output
 
-EVALUATIONS = 60
+EVALUATIONS, MORE = 60, 100  # of BoTorch; of all others
 METHODS = "random,sobol,evolution"  # of nasrun, beside bo
+PENDING = 8  # trials under way in a second run of bo
 
 
 # ---- peers ----
@@ -54,7 +57,7 @@ def run(problem, method, seed):
     if method == "botorch":
         results = botorch_search.search(problem, seed, EVALUATIONS)
         return curves.rows(problem, botorch_search.method(problem), seed, *results)
-    return curves.rows(problem, method, seed, *optuna_search.search(problem, method, seed, EVALUATIONS))
+    return curves.rows(problem, method, seed, *optuna_search.search(problem, method, seed, MORE))
 
 
 def search_peers(searches):
@@ -68,26 +71,36 @@ def search_peers(searches):
 # ---- nasrun ----
 
 
+def nasrun(names, seeds, evaluations, *options):
+    paths = [problems.Fashion.TABLE.with_suffix(".ini") if name == "fashion" else name for name in names]
+    limits = ["--seeds", seeds, "--evaluations", evaluations]
+    return json.loads(output(NASRUN, "bench", "optimise", *paths, *limits, "--json", "--quiet", *options))
+
+
 def search_nasrun(names, seeds, folder):
     """All curves, nasrun's and the peers' of folder/peers.csv: folder/curves.csv, folder/curves.svg."""
-    paths = [problems.Fashion.TABLE.with_suffix(".ini") if name == "fashion" else name for name in names]
-    command = [NASRUN, "bench", "optimise", *paths, "--seeds", seeds, "--evaluations", EVALUATIONS, "--json", "--quiet"]
-    output(*command, "--method", "bo", "--pending", "1,8", "--curves", folder / "bo.csv")
+    nasrun(names, seeds, MORE, "--method", "bo", "--pending", f"1,{PENDING}", "--curves", folder / "bo.csv")
     given = ["--with", folder / "bo.csv", "--with", folder / "peers.csv"]
     drawn = ["--curves", folder / "curves.csv", "--svg", folder / "curves.svg"]
-    output(*command, "--method", METHODS, *given, *drawn)
+    nasrun(names, seeds, MORE, "--method", METHODS, *given, *drawn)
+
+
+def as_sequential(names, folder):
+    """By problem: after how many evaluations bo with trials under way is as far as without after EVALUATIONS."""
+    rows = nasrun(names, 0, EVALUATIONS, "--with", folder / "bo.csv")
+    return {row["problem"]: row["evaluations_to_sequential"] for row in rows if row["pending"] == PENDING}
 
 
 # ---- the table ----
 
 
-def missing(path):
-    """What separates each seed from the best value after the last evaluation, by (problem, method, pending)."""
+def missing(path, evaluations):
+    """What separates each seed from the best value after so many evaluations, by (problem, method, pending)."""
     rows = curves.read(path)
     best = {row["problem"]: float(row["best"]) for row in rows if row["best"]}
     values = collections.defaultdict(list)
     for row in rows:
-        if int(row["evaluation"]) == EVALUATIONS:
+        if int(row["evaluation"]) == evaluations:
             distance = abs(float(row["value"]) - best[row["problem"]])
             method = "botorch" if row["method"].startswith("botorch") else row["method"]  # its acquisition follows
             values[row["problem"], method, row["pending"]].append(distance)
@@ -102,12 +115,13 @@ def cell(values, seeds):
     return f"{statistics.mean(values):.3g} ± {error:.2g}" + ("" if len(values) == seeds else f" ({len(values)})")
 
 
-def print_table(names, seeds, path):
-    best, values = missing(path)
-    groups = sorted({(method, pending) for _, method, pending in values})
+def print_table(names, seeds, path, evaluations):
+    best, values = missing(path, evaluations)
+    groups = sorted({(method, pending) for name, method, pending in values if name in names})
     groups.sort(key=lambda group: (group[0] != "bo", "-" in group[0]))  # nasrun's first, before them its optimiser
     titles = [method if pending == "1" else f"{method}, {pending} pending" for method, pending in groups]
-    print("\n| problem | best |", " | ".join(titles), "|")
+    print(f"\nMissing after {evaluations} evaluations, mean ± standard error (of so many seeds, where not of all):\n")
+    print("| problem | best |", " | ".join(titles), "|")
     print("| --- | ---: |", " | ".join("---:" for _ in groups), "|")
     for name in names:
         cells = [cell(values[(name, *group)], seeds) for group in groups]
@@ -129,11 +143,16 @@ def main():
         search_peers(searches)
     if arguments.peers_only:
         return
-    print(description(), f"{arguments.seeds} seeds, {EVALUATIONS} evaluations", sep=", ")
+    print(description(), f"{arguments.seeds} seeds", sep=", ")
     known = [row for *_, path in searches if path.exists() for row in curves.read(path)]
     curves.write(arguments.keep / "peers.csv", known)
     search_nasrun(arguments.problems, arguments.seeds, arguments.keep)
-    print_table(arguments.problems, arguments.seeds, arguments.keep / "curves.csv")
+    print_table(arguments.problems, arguments.seeds, arguments.keep / "curves.csv", EVALUATIONS)
+    others = [name for name in arguments.problems if name in problems.OTHERS]
+    print_table(others, arguments.seeds, arguments.keep / "curves.csv", MORE)
+    print(f"\nWith {PENDING} trials under way as far as sequentially after {EVALUATIONS} evaluations:\n")
+    for name, reached in as_sequential(arguments.problems, arguments.keep).items():
+        print(f"- {name}: after {reached or 'more'}")
 
 
 if __name__ == "__main__":
