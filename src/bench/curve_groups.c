@@ -46,16 +46,34 @@ static nr_status make_group(const struct curves *curves, size_t first, struct cu
     return fill_mean(group);
 }
 
+static bool is_grouped(const struct curve_groups *groups, const struct curve *curve)
+{
+    for (size_t g = 0; g < groups->count; g++)
+        if (same_group(groups->group[g].first, curve))
+            return true;
+    return false;
+}
+
+/* The groups of the problem of curve number `first`, those before it being grouped. */
+static nr_status group_problem(const struct curves *curves, size_t first, struct curve_groups *groups)
+{
+    for (size_t i = first; i < curves->count; i++) {
+        if (strcmp(curves->curve[i].problem, curves->curve[first].problem) != 0 ||
+            is_grouped(groups, &curves->curve[i]))
+            continue;
+        if (make_group(curves, i, &groups->group[groups->count++]) != NR_OK)
+            return NR_NO_MEMORY;
+    }
+    return NR_OK;
+}
+
 nr_status curves_group(const struct curves *curves, struct curve_groups *out)
 {
     struct curve_groups groups = {.group = mem_array(curves->count, sizeof *groups.group)};
     if (!groups.group)
         return NR_NO_MEMORY;
     for (size_t i = 0; i < curves->count; i++) {
-        bool known = false;
-        for (size_t g = 0; g < groups.count && !known; g++)
-            known = same_group(groups.group[g].first, &curves->curve[i]);
-        if (!known && make_group(curves, i, &groups.group[groups.count++]) != NR_OK) {
+        if (!is_grouped(&groups, &curves->curve[i]) && group_problem(curves, i, &groups) != NR_OK) {
             curve_groups_clear(&groups);
             return NR_NO_MEMORY;
         }

@@ -130,9 +130,9 @@ static nr_status read_row(const struct csv *csv, size_t row, const struct layout
     return status;
 }
 
-static struct curve *find(const struct curves *curves, size_t from, const struct row *row)
+static struct curve *find(const struct curves *curves, const struct row *row)
 {
-    for (size_t i = curves->count; i-- > from;) { /* rows of a curve stand together */
+    for (size_t i = curves->count; i-- > 0;) { /* rows of a curve stand together */
         struct curve *curve = &curves->curve[i];
         if (curve->pending == row->pending && curve->seed == row->seed && !strcmp(curve->problem, row->problem) &&
             !strcmp(curve->method, row->method))
@@ -152,13 +152,30 @@ static nr_status place(struct curve *curve, size_t index, const struct row *row)
     return NR_OK;
 }
 
-static nr_status add_row(struct curves *curves, size_t from, const struct row *row)
+static double best_of(const struct curves *curves, const struct row *row)
 {
-    struct curve *curve = find(curves, from, row);
+    double best = isnan(row->best) ? bench_problem_best(row->problem) : row->best;
+    for (size_t i = 0; i < curves->count && isnan(best); i++)
+        if (!strcmp(curves->curve[i].problem, row->problem))
+            best = curves->curve[i].best;
+    return best;
+}
+
+/* `before`: curves that were there before this file. */
+static nr_status add_row(struct curves *curves, size_t before, const struct row *row, const char *path, int line,
+                         struct log *log)
+{
+    struct curve *curve = find(curves, row);
+    if (curve && curve < curves->curve + before) {
+        log_error(log, "%s:%d: %s, %s, seed %" PRId64 " with %" PRId64 " pending is there already", path, line,
+                  row->problem, row->method, row->seed, row->pending);
+        return NR_INVALID;
+    }
     if (!curve)
-        curve = curves_add(curves, row->problem, row->method, row->pending, row->seed,
-                           isnan(row->best) ? bench_problem_best(row->problem) : row->best);
-    return curve ? place(curve, (size_t)row->evaluation - 1, row) : NR_NO_MEMORY;
+        curve = curves_add(curves, row->problem, row->method, row->pending, row->seed, best_of(curves, row));
+    if (!curve || place(curve, (size_t)row->evaluation - 1, row) != NR_OK)
+        return log_no_memory(log, path);
+    return NR_OK;
 }
 
 nr_status curves_read(struct curves *curves, const char *path, struct log *log)
@@ -166,15 +183,15 @@ nr_status curves_read(struct curves *curves, const char *path, struct log *log)
     struct csv csv;
     struct layout layout;
     struct row row;
-    size_t from = curves->count;
+    size_t before = curves->count;
     nr_status status = csv_read(path, log, &csv);
     if (status != NR_OK)
         return status;
     status = find_columns(&csv, log, &layout);
     for (size_t i = 0; i < csv.rows && status == NR_OK; i++) {
         status = read_row(&csv, i, &layout, log, &row);
-        if (status == NR_OK && add_row(curves, from, &row) != NR_OK)
-            status = log_no_memory(log, path);
+        if (status == NR_OK)
+            status = add_row(curves, before, &row, path, csv.line[i + 1], log);
     }
     csv_clear(&csv);
     return status;

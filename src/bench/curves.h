@@ -32,6 +32,8 @@ struct curve *curves_add(struct curves *curves, const char *problem, const char 
 nr_status curve_append(struct curve *curve, double value, double seconds) NR_MUST_CHECK;
 void curves_clear(struct curves *curves);
 
+/* Where a file does not say what is best possible, it is taken from what is built in or from curves of the same problem
+ * that are there already. */
 nr_status curves_read(struct curves *curves, const char *path, struct log *log) NR_MUST_CHECK;
 nr_status curves_write(const struct curves *curves, const char *path, struct log *log) NR_MUST_CHECK;
 
@@ -45,7 +47,7 @@ struct curve_group {
 };
 
 struct curve_groups {
-    struct curve_group *group; /* in the order of their first curves */
+    struct curve_group *group; /* by problem, in the order of their first curves */
     size_t count;
 };
 

@@ -20,7 +20,7 @@ enum {
     COLUMNS = 3,
     HEAD = 30,
     LEGEND_ROW = 22,
-    LEGEND_WIDTH = 190,
+    LEGEND_WIDTH = 228,
     MOST_NAMES = 64
 };
 
@@ -85,7 +85,7 @@ static void set_range(struct panel *panel, const struct curve_groups *groups)
         const struct curve_group *group = &groups->group[g];
         if (strcmp(group->first->problem, panel->problem) != 0)
             continue;
-        for (size_t k = 0; k < group->longest; k++) {
+        for (size_t k = 0; k < group->longest && k < panel->evaluations; k++) {
             double height = height_of(panel, group->first->best, group->mean[k]);
             if (!isfinite(height) || (panel->logarithmic && height < -12))
                 continue;
@@ -100,7 +100,7 @@ static void set_range(struct panel *panel, const struct curve_groups *groups)
     panel->high = high + margin;
 }
 
-static struct panel make_panel(const struct curve_groups *groups, const char *problem, size_t index)
+static struct panel make_panel(const struct curve_groups *groups, const char *problem, size_t index, size_t most)
 {
     struct panel panel = {.problem = problem, .logarithmic = true, .evaluations = 1};
     for (size_t g = 0; g < groups->count; g++) {
@@ -110,6 +110,7 @@ static struct panel make_panel(const struct curve_groups *groups, const char *pr
         panel.logarithmic &= !isnan(group->first->best);
         panel.evaluations = group->longest > panel.evaluations ? group->longest : panel.evaluations;
     }
+    panel.evaluations = panel.evaluations < most ? panel.evaluations : most;
     panel.left = (double)(index % COLUMNS) * CELL_WIDTH + MARGIN_LEFT;
     panel.top = HEAD + (double)(index / COLUMNS) * CELL_HEIGHT + MARGIN_TOP;
     set_range(&panel, groups);
@@ -134,20 +135,28 @@ static double nice_step(double range, double parts)
     return power * (factor < 1.5 ? 1 : factor < 3.5 ? 2 : factor < 7.5 ? 5 : 10);
 }
 
+/* Powers of ten, and between them as many as the range leaves room for. */
+static void append_decades(struct text *svg, const struct panel *panel)
+{
+    static const double within[] = {1, 2, 5, 1.5, 3, 4, 7};
+    double range = panel->high - panel->low, step = fmax(1, round(range / 6));
+    size_t count = range < 0.7 ? 7 : range < 2.2 ? 3 : 1;
+    for (double decade = floor(panel->low); decade <= panel->high; decade += step) {
+        for (size_t i = 0; i < count; i++) {
+            double height = decade + log10(within[i]);
+            if (height >= panel->low && height <= panel->high)
+                append_tick(svg, panel, height, within[i] * pow(10, decade));
+        }
+    }
+}
+
 static void append_y_axis(struct text *svg, const struct panel *panel)
 {
-    double range = panel->high - panel->low;
+    double step = nice_step(panel->high - panel->low, 5);
     if (panel->logarithmic) {
-        static const double within[] = {1, 2, 5};
-        size_t count = range < 2.2 ? 3 : 1;
-        double step = fmax(1, round(range / 6));
-        for (double decade = floor(panel->low); decade <= panel->high; decade += step)
-            for (size_t i = 0; i < count; i++)
-                if (decade + log10(within[i]) >= panel->low && decade + log10(within[i]) <= panel->high)
-                    append_tick(svg, panel, decade + log10(within[i]), within[i] * pow(10, decade));
+        append_decades(svg, panel);
         return;
     }
-    double step = nice_step(range, 5);
     for (double value = step * ceil(panel->low / step); value <= panel->high; value += step)
         append_tick(svg, panel, value, value);
 }
@@ -181,7 +190,7 @@ static void append_line(struct text *svg, const struct panel *panel, const doubl
 {
     bool drawing = false;
     text_append(svg, "<path d=\"");
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < count && k < panel->evaluations; k++) {
         if (isnan(value[k]))
             continue;
         text_format(svg, "%s%.1f %.1f", drawing ? "L" : "M", x_of(panel, k + 1),
@@ -244,7 +253,7 @@ static void append_head(struct text *svg, double width, double height)
                 width, height, width, height, MARGIN_LEFT);
 }
 
-nr_status drawing_write(const struct curve_groups *groups, const char *path, struct log *log)
+nr_status drawing_write(const struct curve_groups *groups, size_t evaluations, const char *path, struct log *log)
 {
     struct text svg = {0};
     struct names problems = {0}, methods = {0};
@@ -259,7 +268,7 @@ nr_status drawing_write(const struct curve_groups *groups, const char *path, str
     double height = legend + (double)((methods.count + parallel + per_row - 1) / per_row) * LEGEND_ROW;
     append_head(&svg, COLUMNS * CELL_WIDTH, height);
     for (size_t i = 0; i < problems.count; i++) {
-        struct panel panel = make_panel(groups, problems.name[i], i);
+        struct panel panel = make_panel(groups, problems.name[i], i, evaluations);
         append_frame(&svg, &panel, i);
         append_groups(&svg, &panel, i, groups, &methods, false);
         append_groups(&svg, &panel, i, groups, &methods, true);

@@ -4,6 +4,8 @@
 
 #include "bench/curves.h"
 
-nr_status drawing_write(const struct curve_groups *groups, const char *path, struct log *log) NR_MUST_CHECK;
+/* At most so many evaluations of each. */
+nr_status drawing_write(const struct curve_groups *groups, size_t evaluations, const char *path,
+                        struct log *log) NR_MUST_CHECK;
 
 #endif

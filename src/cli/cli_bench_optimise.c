@@ -223,7 +223,17 @@ static nr_status fill(struct table *table, const struct curve_groups *groups, si
     return status;
 }
 
-static nr_status show(const struct cli *cli, const struct curves *curves, size_t evaluations)
+static nr_status draw(const struct cli *cli, const struct curve_groups *groups, const struct request *request)
+{
+    size_t most = 0;
+    for (size_t p = 0; p < request->pendings; p++) {
+        size_t evaluations = evaluations_of(request, request->pending[p]);
+        most = evaluations > most ? evaluations : most;
+    }
+    return drawing_write(groups, most, cli->option[OPTION_SVG], cli->log);
+}
+
+static nr_status show(const struct cli *cli, const struct curves *curves, const struct request *request)
 {
     struct table *table = NULL;
     struct curve_groups groups;
@@ -232,11 +242,11 @@ static nr_status show(const struct cli *cli, const struct curves *curves, size_t
         return log_no_memory(cli->log, "summing up");
     status = table_create(&table);
     if (status == NR_OK)
-        status = fill(table, &groups, evaluations);
+        status = fill(table, &groups, (size_t)request->evaluations);
     if (status == NR_NO_MEMORY)
         status = log_no_memory(cli->log, "summing up");
     if (status == NR_OK && cli->option[OPTION_SVG])
-        status = drawing_write(&groups, cli->option[OPTION_SVG], cli->log);
+        status = draw(cli, &groups, request);
     if (status == NR_OK)
         status = table_write(table, cli->format, cli->out);
     table_destroy(table);
@@ -254,7 +264,7 @@ nr_status command_bench_optimise(struct cli *cli)
     if (status == NR_OK && cli->option[OPTION_CURVES])
         status = curves_write(&curves, cli->option[OPTION_CURVES], cli->log);
     if (status == NR_OK)
-        status = show(cli, &curves, (size_t)request.evaluations);
+        status = show(cli, &curves, &request);
     curves_clear(&curves);
     return status;
 }

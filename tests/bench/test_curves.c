@@ -51,6 +51,8 @@ static void files_come_back(void **state)
             assert_near(b->seconds[k], a->seconds[k], 5e-3, 0); /* three digits */
         }
     }
+    assert_int_equal(curves_read(&again, path_of("curves.csv"), log), NR_INVALID);
+    test_log_has(log, "curves.csv:2: branin, bo, seed 1 with 1 pending is there already");
     curves_clear(&curves);
     curves_clear(&again);
     log_destroy(log);
@@ -62,18 +64,21 @@ static void reads_what_others_write(void **state)
     (void)state;
     static const char *const content =
         "# made elsewhere\nseed,evaluation,method,extra,problem,value\n2,2,tpe,x,branin,4\n"
-        "1,1,tpe,x,mixed,0\n\n2,1,tpe,x,branin,6\n2,3,tpe,x,branin,\n1,1,tpe,x,own,1\n";
+        "1,1,tpe,x,mixed,0\n\n1,1,tpe,x,known,0\n2,1,tpe,x,branin,6\n2,3,tpe,x,branin,\n1,1,tpe,x,own,1\n";
     struct curves curves = {0};
     struct log *log = test_log();
+    struct curve *known = curves_add(&curves, "known", "bo", 1, 1, 7);
+    assert_non_null(known);
     assert_ok(file_replace(path_of("other.csv"), content, strlen(content), false, NULL));
     assert_ok(curves_read(&curves, path_of("other.csv"), log));
-    assert_int_equal(curves.count, 3);
-    const struct curve *branin = &curves.curve[0];
+    assert_int_equal(curves.count, 1 + 4);
+    const struct curve *branin = &curves.curve[1];
     assert_true(branin->seed == 2 && branin->pending == 1 && branin->count == 3);
     assert_true(branin->value[0] == 6 && branin->value[1] == 4 && isnan(branin->value[2]));
     assert_near(branin->best, 0.397887, 1e-5, 0);
-    assert_near(curves.curve[1].best, 3.85995, 1e-5, 0);
-    assert_true(isnan(curves.curve[2].best));
+    assert_near(curves.curve[2].best, 3.85995, 1e-5, 0);
+    assert_near(curves.curve[3].best, 7, 0, 0);
+    assert_true(isnan(curves.curve[4].best));
     curves_clear(&curves);
     log_destroy(log);
 }
@@ -164,13 +169,14 @@ static void draw(const struct curves *curves, char **out)
     struct curve_groups groups;
     struct log *log = test_log();
     assert_ok(curves_group(curves, &groups));
-    assert_ok(drawing_write(&groups, path_of("curves.svg"), log));
+    assert_ok(drawing_write(&groups, 5, path_of("curves.svg"), log));
     assert_ok(file_read(path_of("curves.svg"), log, out, NULL));
     curve_groups_clear(&groups);
     log_destroy(log);
 }
 
-/* Every element is closed, every coordinate a number, every seed a path, every method in the legend. */
+/* Every element is closed, every coordinate a number, every seed a path, every method in the legend. The longest curve
+ * has one evaluation more than are drawn. */
 static void draws_every_curve(void **state)
 {
     (void)state;
