@@ -6,6 +6,7 @@
 #include "cli/view.h"
 #include "report/phrase.h"
 #include "run/search.h"
+#include "run/session.h"
 
 /* In one word, and in a sentence for people. */
 struct standing {
@@ -15,12 +16,31 @@ struct standing {
     double elapsed;
 };
 
+/* Without a search that holds the study, or the reason of its end. */
+static struct standing standing_without_end(const struct view *view, double elapsed)
+{
+    struct standing standing = {.word = "killed", .elapsed = elapsed};
+    const char *sentence = "not running; its last run was killed: the same command goes on";
+    if (view->study->external) {
+        standing.word = "open";
+        sentence = "driven from outside, by ask and tell";
+    } else if (elapsed == 0) {
+        standing.word = "new";
+        sentence = "not running: no search has run yet";
+    }
+    snprintf(standing.sentence, sizeof standing.sentence, "%s", sentence);
+    return standing;
+}
+
 static nr_status find_standing(const struct view *view, struct standing *out)
 {
     int64_t holder = store_holder(view->store);
+    double elapsed;
+    nr_status status = store_elapsed(view->store, &elapsed);
+    if (status != NR_OK)
+        return status;
     const char *end = store_end(view->store);
-    *out = (struct standing){.word = "killed",
-                             .sentence = "not running; its last run was killed: the same command goes on"};
+    *out = standing_without_end(view, elapsed);
     out->running = holder != 0;
     if (holder) {
         out->word = "running";
@@ -32,7 +52,7 @@ static nr_status find_standing(const struct view *view, struct standing *out)
         out->word = search_end_name(i);
         snprintf(out->sentence, sizeof out->sentence, "not running: %s", search_end_text(i));
     }
-    return store_elapsed(view->store, &out->elapsed);
+    return NR_OK;
 }
 
 static nr_status last_epoch(void *context, const struct store_epoch *epoch)
@@ -46,7 +66,7 @@ static nr_status print_running(struct cli *cli, const struct view *view)
     for (size_t i = 0; i < view->results.count; i++) {
         const struct record *record = &view->results.record[i];
         struct store_epoch last = {.validation_accuracy = NAN};
-        if (record->status != TRIAL_RUNNING)
+        if (record->status != TRIAL_RUNNING || session_is_asker(record->owner))
             continue;
         nr_status status = store_epochs(view->store, record->trial, last_epoch, &last);
         if (status != NR_OK)
@@ -60,19 +80,36 @@ static nr_status print_running(struct cli *cli, const struct view *view)
     return NR_OK;
 }
 
+/* "12 of 48 trials done, 1 failed, 2 interrupted, 3 asked for"; whoever asks decides how many there will be. */
+static void append_counts(const struct view *view, const struct standing *standing, struct text *line)
+{
+    size_t asked = 0;
+    for (size_t i = 0; i < view->results.count; i++)
+        asked += view->results.record[i].status == TRIAL_RUNNING && session_is_asker(view->results.record[i].owner);
+    text_format(line, "%zu", results_count(&view->results, TRIAL_DONE));
+    if (!view->study->external)
+        text_format(line, " of %" PRId64, study_int(view->study, KEY_TRIALS, NULL));
+    text_append(line, " trials done");
+    for (enum trial_status s = 0; s < TRIAL_STATES; s++) {
+        size_t count = results_count(&view->results, s) - (s == TRIAL_RUNNING ? asked : 0);
+        if (s != TRIAL_DONE && count)
+            text_format(line, ", %zu %s", count,
+                        s == TRIAL_RUNNING && !standing->running ? "interrupted" : trial_status_name(s));
+    }
+    if (asked)
+        text_format(line, ", %zu asked for and not told yet", asked);
+}
+
 static nr_status print_text(struct cli *cli, const struct view *view, const struct standing *standing)
 {
     struct summary summary = view_summary(view);
     struct text line = {0};
     text_format(&line, "%s in %s: %s\n", study_text(view->study, KEY_STUDY_NAME), view->folder, standing->sentence);
-    text_format(&line, "%zu of %" PRId64 " trials done", results_count(&view->results, TRIAL_DONE),
-                study_int(view->study, KEY_TRIALS, NULL));
-    for (enum trial_status s = 0; s < TRIAL_STATES; s++)
-        if (s != TRIAL_DONE && results_count(&view->results, s))
-            text_format(&line, ", %zu %s", results_count(&view->results, s),
-                        s == TRIAL_RUNNING && !standing->running ? "interrupted" : trial_status_name(s));
-    text_append(&line, ", in ");
-    phrase_append_duration(&line, standing->elapsed);
+    append_counts(view, standing, &line);
+    if (!view->study->external) {
+        text_append(&line, ", in ");
+        phrase_append_duration(&line, standing->elapsed);
+    }
     text_append(&line, "\n");
     if (!line.failed)
         fputs(line.data, cli->out);
