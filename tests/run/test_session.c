@@ -103,6 +103,7 @@ static void results_are_recorded_whole(void **state)
     session_close(session);
 
     session = asking_open(folder, test_log());
+    study = session_study(session);
     const struct record *done = asking_record(session, 1), *failed = asking_record(session, 2);
     double h1 = point[0], h2 = point[1];
     assert_int_equal(done->status, TRIAL_DONE);
