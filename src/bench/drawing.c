@@ -186,12 +186,19 @@ static void append_frame(struct text *svg, const struct panel *panel, size_t ind
 
 /* ---- curves ---- */
 
+/* Within a level stretch, whose ends are enough. */
+static bool is_level(const double *value, size_t k, size_t end)
+{
+    return k > 0 && k + 1 < end && value[k - 1] == value[k] && value[k] == value[k + 1];
+}
+
 static void append_line(struct text *svg, const struct panel *panel, const double *value, size_t count, double best)
 {
     bool drawing = false;
+    size_t end = count < panel->evaluations ? count : panel->evaluations;
     text_append(svg, "<path d=\"");
-    for (size_t k = 0; k < count && k < panel->evaluations; k++) {
-        if (isnan(value[k]))
+    for (size_t k = 0; k < end; k++) {
+        if (isnan(value[k]) || is_level(value, k, end))
             continue;
         text_format(svg, "%s%.1f %.1f", drawing ? "L" : "M", x_of(panel, k + 1),
                     y_of(panel, height_of(panel, best, value[k])));
