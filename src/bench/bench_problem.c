@@ -148,7 +148,7 @@ static nr_status open_definition(const struct bench_definition *definition, stru
     *optim = (struct optim_problem){.space = &problem->own_space, .objectives = definition->objectives};
     snprintf(problem->name, sizeof problem->name, "%s", definition->name);
     for (size_t j = 0; j < definition->objectives; j++) {
-        optim->objective[j].threshold = NAN;
+        optim->objective[j].threshold = definition->objectives > 1 ? definition->reference[j] : NAN;
         problem->reference[j] = definition->reference[j];
     }
     if (definition->exact) {
@@ -209,6 +209,8 @@ static nr_status open_table(const char *path, struct log *log, struct bench_prob
                                .admit = admit_row,
                                .context = problem->trained};
     status = judge_table(problem);
+    problem->optim.objective[0].threshold = problem->reference[0];
+    problem->optim.objective[1].threshold = pow(10, problem->reference[1]);
     return status == NR_NO_MEMORY ? log_no_memory(log, path) : status;
 }
 

@@ -1,5 +1,6 @@
 /* The problems of `nasrun bench optimise`: what the optimizer is given, what an evaluation tells it, and what it is
- * judged by, which has no noise. */
+ * judged by, which has no noise. The reference point that a hypervolume is judged by is told to the optimizer, as the
+ * objectives' thresholds: so is it to other tools that take one. */
 #ifndef NASRUN_BENCH_BENCH_PROBLEM_H
 #define NASRUN_BENCH_BENCH_PROBLEM_H
 

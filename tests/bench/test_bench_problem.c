@@ -263,6 +263,8 @@ static void judging(void **state)
     struct bench_problem *two = open_problem("branincurrin"), *one = open_problem("branin");
     assert_ok(bench_problem_judge(two, truths, 4, &value));
     assert_near(value, 4, 0, 1e-15); /* (18 - 16) (6 - 4) */
+    assert_true(two->optim.objective[0].threshold == 18 && two->optim.objective[1].threshold == 6);
+    assert_true(isnan(one->optim.objective[0].threshold));
     assert_ok(bench_problem_judge(one, truths, 4, &value));
     assert_near(value, 16, 0, 0);
     assert_ok(bench_problem_judge(one, truths + 2, 1, &value));
@@ -304,6 +306,8 @@ static void replays_a_table(void **state)
     assert_string_equal(problem->name, "small");
     /* (0.65 - 0.5) (4 - 2) + (0.9 - 0.65) (4 - 3) */
     assert_near(problem->best, 0.55, 1e-12, 0);
+    assert_near(optim->objective[0].threshold, 0.5, 0, 0);
+    assert_near(optim->objective[1].threshold, 10000, 1e-12, 0);
     assert_true(optim->admit(optim->context, small, &admission));
     assert_near(admission.exact[1], 100, 0, 0);
     for (uint32_t i = 0; i < 40; i++) {
