@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/lines.h"
@@ -13,13 +14,15 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-enum { SETTLE_MS = 1000 };
+enum { IDLE_MS = 100, RETRY_MS = 1000 };
+static const double longest_unsettled = 5; /* seconds, of a conversation without a pause */
 
 struct serving {
     struct cli *cli;
     struct protocol protocol;
     struct lines lines;
     int64_t number; /* of the last line */
+    double settled; /* when, monotonic seconds */
 };
 
 static nr_status answer(struct serving *serving, const char *line, size_t length)
@@ -47,16 +50,25 @@ static nr_status answer_all(struct serving *serving)
     return status;
 }
 
-/* Waits for input, and uses the time to bring files and disk up to date. What fails there is in the log file, and will
- * be tried again: the answers do not depend on it. */
+/* Brings files and disk up to date. What fails there is in the log file, and will be tried again: the answers do not
+ * depend on it. */
+static void settle(struct serving *serving)
+{
+    (void)!session_settle(serving->protocol.session, false);
+    serving->settled = clock_monotonic();
+}
+
+/* Waits for input, and settles in a pause of the conversation, where it delays no answer. */
 static nr_status wait_for_input(struct serving *serving, int signals)
 {
     struct session *session = serving->protocol.session;
     struct pollfd sources[] = {{.fd = serving->lines.descriptor, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    int ready = poll(sources, 2, 0);
+    if (clock_monotonic() - serving->settled > longest_unsettled)
+        settle(serving);
+    int ready = poll(sources, 2, IDLE_MS);
     while (ready == 0 || (ready < 0 && errno == EINTR)) {
-        (void)!session_settle(session, false);
-        ready = poll(sources, 2, session_is_settled(session) ? -1 : SETTLE_MS);
+        settle(serving);
+        ready = poll(sources, 2, session_is_settled(session) ? -1 : RETRY_MS);
     }
     if (ready < 0) {
         log_error(serving->cli->log, "waiting for standard input failed: %s", strerror(errno));
