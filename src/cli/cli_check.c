@@ -145,6 +145,7 @@ static nr_status explain(FILE *out, const struct study *study, const struct prep
 static nr_status check_training(struct cli *cli, const struct study *study)
 {
     struct preparation preparation;
+    study_warn_idle(study, cli->log);
     nr_status status = preparation_create(study, cli->log, &preparation);
     if (status != NR_OK)
         return status;

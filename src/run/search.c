@@ -349,6 +349,7 @@ static nr_status run(struct search *search)
     if (status != NR_OK)
         return at_start(status);
     if (!shown) {
+        study_warn_idle(search->study, search->log);
         status = preparation_create(search->study, search->log, &search->preparation);
         if (status == NR_OK)
             status = devices_choose(search->study, &search->preparation, search->options->program, search->log,

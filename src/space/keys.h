@@ -77,6 +77,8 @@ struct key {
     const char *zero;            /* a word that may stand for 0, which need not lie in the range ("auto"); or NULL */
     const char *const *choices;  /* KEY_CHOICE, KEY_NUMBERS; NULL-terminated */
     bool searchable;             /* may be `$name` */
+    enum key_id master;          /* what decides whether the key has an effect, ... */
+    const char *const *serves;   /* ... and the values with which it has; NULL: it always has */
     bool external;               /* also for studies with external objectives */
     const char *external_preset; /* for these, where it differs; else NULL */
     bool young;       /* there are studies on record from before it: as its preset, it is not in identities */

@@ -258,28 +258,6 @@ static nr_status read_objective(struct study_reader *reader, const struct config
     return status;
 }
 
-/* At least one must be a matter of trials. */
-static nr_status check_any_told(const struct study_reader *reader)
-{
-    const struct study *study = reader->study;
-    for (size_t i = 0; i < study->objectives; i++)
-        if (!study->objective[i].exact)
-            return NR_OK;
-    if (!study->external)
-        log_error(reader->log, "%s: [objectives] %s; expected val_accuracy, val_loss or train_loss among them",
-                  study->config.path,
-                  study->objectives ? "none needs training, so that there is nothing to search" : "has no objective");
-    else if (study->objectives)
-        log_error(reader->log,
-                  "%s: [objectives] all are exact, so that no trial could tell anything; expected at least one without "
-                  "exact=\"...\"",
-                  study->config.path);
-    else
-        log_error(reader->log, "%s: [objectives] has no objective; expected at least one, as in \"loss = minimize\"",
-                  study->config.path);
-    return NR_INVALID;
-}
-
 nr_status objectives_read(struct study_reader *reader)
 {
     struct study *study = reader->study;
@@ -290,7 +268,28 @@ nr_status objectives_read(struct study_reader *reader)
     for (size_t i = 0; status == NR_OK && i < study->config.count; i++)
         if (!strcmp(study->config.entry[i].section, "objectives"))
             status = read_objective(reader, &study->config.entry[i]);
-    return status == NR_OK ? check_any_told(reader) : status;
+    return status;
+}
+
+nr_status objectives_check(const struct study_reader *reader)
+{
+    const struct study *study = reader->study;
+    bool open = false;
+    for (size_t i = 0; i < study_values(study); i++)
+        open |= study_value_is_told(study, i);
+    if (open && study->objectives)
+        return NR_OK;
+    const char *example = study->external ? "loss = minimize" : "val_accuracy = maximize";
+    if (!study->objectives)
+        log_error(reader->log, "%s: [objectives] has no objective; expected at least one, as in \"%s\"",
+                  study->config.path, example);
+    else
+        log_error(
+            reader->log,
+            "%s: [objectives] all are known without a trial, so that there is nothing to search; expected one that "
+            "is not, as in \"%s\", or a bound on such a value in [constraints]",
+            study->config.path, example);
+    return NR_INVALID;
 }
 
 double study_exact_value(const struct study *study, size_t objective, const double *point)

@@ -156,6 +156,42 @@ nr_status settings_read(struct study_reader *reader)
     return status;
 }
 
+static bool is_among(const char *const *values, const char *value)
+{
+    while (*values && strcmp(*values, value) != 0)
+        values++;
+    return *values != NULL;
+}
+
+/* Whether the key's master can have a value with which the key has an effect. */
+static bool can_serve(const struct study *study, const struct key *key)
+{
+    const struct setting *master = &study->setting[key->master];
+    if (!master->searched)
+        return is_among(key->serves, master->text);
+    const struct dimension *dimension = &study->space.dimension[master->dimension];
+    bool serves = dimension->condition && is_among(key->serves, keys[key->master].preset);
+    for (size_t i = 0; i < dimension->levels; i++)
+        serves |= is_among(key->serves, dimension->level[i]);
+    return serves;
+}
+
+void study_warn_idle(const struct study *study, struct log *log)
+{
+    for (int id = 0; id < KEY_COUNT; id++) {
+        const struct key *key = &keys[id];
+        const struct setting *setting = &study->setting[id];
+        struct text place = {0};
+        if (!setting->file || !key->serves || can_serve(study, key))
+            continue;
+        config_append_place(&place, setting->file, setting->line, key->section, key->name);
+        log_warning(log, "%s has no effect: %s is never %s%s%s", place.data ? place.data : key->name,
+                    keys[key->master].name, key->serves[0], key->serves[1] ? " or " : "",
+                    key->serves[1] ? key->serves[1] : "");
+        text_clear(&place);
+    }
+}
+
 /* The value as text: of the searched dimension's level, of the literal, or the preset where the dimension is inactive;
  * NULL when the dimension has no levels, *number is it then. */
 static const char *value_text(const struct study *study, enum key_id id, const double *point, double *number)

@@ -182,6 +182,8 @@ static nr_status build(struct config *config, struct log *log, struct study **ou
     if (status == NR_OK)
         status = constraints_read(&reader);
     if (status == NR_OK)
+        status = objectives_check(&reader);
+    if (status == NR_OK)
         status = check_unused(&reader);
     free(reader.used);
     if (status == NR_OK)

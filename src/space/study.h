@@ -138,6 +138,9 @@ bool constraint_holds(const struct constraint *constraint, double value);
 /* The outcome constraints hold for the values of a finished trial. */
 bool study_feasible(const struct study *study, const double *value);
 
+/* Warns of keys that are given though no point of the study makes use of them: momentum where the optimizer is adam. */
+void study_warn_idle(const struct study *study, struct log *log);
+
 /* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in (but of
  * keys that are younger than studies on record: these are left out while they have their preset), one
  * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file

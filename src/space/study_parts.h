@@ -22,6 +22,8 @@ void network_clear(struct network_template *network);
 
 /* objective.c: [objectives] */
 nr_status objectives_read(struct study_reader *reader) NR_MUST_CHECK;
+/* After the constraints were read: that there are objectives, and that trials decide something. */
+nr_status objectives_check(const struct study_reader *reader) NR_MUST_CHECK;
 void objectives_append_identity(const struct study *study, struct text *lines);
 void objectives_clear(struct study *study);
 /* NR_INVALID where the entry's key cannot name an external value: it is no name, a column's or a parameter's. */

@@ -101,7 +101,9 @@ static void bytes_that_are_no_text(void **state)
         const char *expected;
     } cases[] = {
         {"[a]\nk = 1\0 2\n", 13, "x.ini:2: byte 0x00 is no text; a configuration is a text file in UTF-8"},
-        {"[a]\n\x7f" "ELF", 8, "x.ini:2: byte 0x7f is no text"},
+        {"[a]\n\x7f"
+         "ELF",
+         8, "x.ini:2: byte 0x7f is no text"},
         {"[a]\nk = \x1b[0m\n", 13, "x.ini:2: byte 0x1b is no text"},
         {"[a]\nk = \xe4\n", 10, "x.ini:2: byte 0xe4 is no text"},         /* Latin-1 */
         {"[a]\n; \xff\n", 8, "x.ini:2: byte 0xff is no text"},            /* in a comment, too */

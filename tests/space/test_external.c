@@ -216,7 +216,13 @@ static void bad(void **state)
         {"threshold=-0.5", "treshold=1", "found \"treshold=1\"; expected threshold=NUMBER, transform=auto, none or"},
         {"threshold=-0.5", "0.5", "found \"0.5\"; expected threshold=NUMBER"},
         {"threshold=-0.5", "transform=log", "found \"transform=log\"; expected transform=auto, none or halfrank"},
-        {"loss = minimize threshold=-0.5\n", "", "x.ini: [objectives] all are exact, so that no trial could tell"},
+        {"loss = minimize threshold=-0.5\nsize = minimize exact=\"7*h1 + if(layers = 2,h1*h2,0)\"\n[constraints]\n"
+         "size = < 1000\nlatency = >= 1 and < 5\nloss = <= 0.25\n",
+         "size = minimize exact=\"h1\"\n[constraints]\n",
+         "x.ini: [objectives] all are known without a trial, so that there is nothing to search; expected one that "
+         "is "},
+        {"loss = minimize threshold=-0.5\nsize = minimize exact=\"7*h1 + if(layers = 2,h1*h2,0)\"\n", "",
+         "x.ini: [objectives] has no objective; expected at least one, as in \"loss = minimize\""},
         {"loss = minimize", "trial = minimize", "[objectives] trial: the name is that of a column of trials.csv"},
         {"loss = minimize", "h1 = minimize", "[objectives] h1: the name is that of a parameter of [space]"},
         {"loss = minimize", "my-loss = minimize", "[objectives] my-loss: is no name of a value; expected letters"},
@@ -259,6 +265,21 @@ static void bad(void **state)
     log_destroy(log);
 }
 
+/* As small as possible while it is fast enough: only the constraint is a matter of trials. */
+static void exact_objectives_under_an_outcome_constraint(void **state)
+{
+    (void)state;
+    static const char *const drop = "loss = minimize threshold=-0.5\n";
+    char *content = change(drop, "");
+    struct study *study = read(content, NULL, 0);
+    assert_int_equal(study->objectives, 1);
+    assert_int_equal(study_values(study), 3); /* loss is bounded still */
+    assert_string_equal(study_value_name(study, 2), "loss");
+    assert_true(!study_value_is_told(study, 0) && study_value_is_told(study, 1) && study_value_is_told(study, 2));
+    study_destroy(study);
+    free(content);
+}
+
 /* A dimension may have the name of what only training knows. */
 static void names_of_training_are_free(void **state)
 {
@@ -280,6 +301,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(outcomes_of_training),
         cmocka_unit_test(bad),
         cmocka_unit_test(names_of_training_are_free),
+        cmocka_unit_test(exact_objectives_under_an_outcome_constraint),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }

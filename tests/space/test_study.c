@@ -321,9 +321,31 @@ static void help_shows_every_key(void **state)
     free(content);
 }
 
+/* Keys that no point makes use of are named, once each; those that a condition may need are not. */
+static void idle_keys(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"training.momentum=0.8", "training.final_rate=0.1", "training.beta1=0.8",
+                                          "training.step_epochs=2", "training.schedule=step"};
+    struct log *log = test_log();
+    struct study *study;
+    assert_ok(study_read_text(example_mnist, "test.ini", changes, 5, log, &study));
+    assert_string_equal(log_text(log), "");
+    study_warn_idle(study, log);
+    test_log_has(log, "--set training.momentum has no effect: optimizer is never sgd\n"
+                      "--set training.final_rate has no effect: schedule is never cosine or onecycle\n");
+    study_destroy(study);
+    assert_ok(study_read_text(example_grammar, "test.ini", NULL, 0, log, &study)); /* optimizer = $optimizer */
+    study_warn_idle(study, log);
+    assert_string_equal(log_text(log), "");
+    study_destroy(study);
+    log_destroy(log);
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
+        cmocka_unit_test(idle_keys),
         cmocka_unit_test(mnist),
         cmocka_unit_test(grammar),
         cmocka_unit_test(searched_keys),

@@ -157,7 +157,7 @@ static const struct bad bad_mnist[] = {
     {"threshold=0.94", "threshold=94", "found \"threshold=94\"; expected a number from 0 to 1 (a fraction"},
     {"threshold=80000", "threshold=-1", "found \"threshold=-1\"; expected a number not below 0"},
     {"threshold=80000", "limit=80000", "found \"limit=80000\"; expected threshold=NUMBER"},
-    {"val_accuracy = maximize threshold=0.94\n", "", "[objectives] none needs training"},
+    {"val_accuracy = maximize threshold=0.94\n", "", "[objectives] all are known without a trial, so that"},
     {"[search]", "val_loss = minimize\nmacs = minimize\nmemory = minimize\n[search]",
      "one objective too many; at most 4"},
     /* constraints */
