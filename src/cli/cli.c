@@ -202,9 +202,11 @@ static nr_status unknown_second(struct cli *cli, const char *first, const char *
             text_format(&list, "%s%s", list.length ? ", " : "", command->name + length + 1);
     if (!list.length)
         return NR_NOT_FOUND;
-    log_error(cli->log, "%s: %s%s%s; expected %s", first, second ? "\"" : "",
-              second ? second : "one word more is needed", second ? "\" is no benchmark" : "",
-              list.failed ? "another" : list.data);
+    const char *expected = list.failed ? "another" : list.data;
+    if (second)
+        log_error(cli->log, "%s: \"%s\" is none of %s", first, second, expected);
+    else
+        log_error(cli->log, "%s: one word more is needed: %s", first, expected);
     text_clear(&list);
     return NR_INVALID;
 }

@@ -6,6 +6,8 @@
 #include "net/operators.h"
 #include "space/keys.h"
 
+enum { USAGE_WIDTH = 24 };
+
 static void print_overview(FILE *stream)
 {
     fprintf(stream,
@@ -15,9 +17,10 @@ static void print_overview(FILE *stream)
             "Commands:\n");
     for (const struct command *command = commands; command->name; command++) {
         char usage[64];
-        snprintf(usage, sizeof usage, "%s %s", command->name, command->synopsis);
+        int length = snprintf(usage, sizeof usage, "%s %s", command->name, command->synopsis);
         if (!command->hidden)
-            fprintf(stream, "  %-24s %s\n", usage, command->help);
+            fprintf(stream, "  %-*s%s%-*s %s\n", USAGE_WIDTH, usage, length > USAGE_WIDTH ? "\n  " : "",
+                    length > USAGE_WIDTH ? USAGE_WIDTH : 0, "", command->help);
     }
     fprintf(
         stream,
@@ -44,7 +47,7 @@ nr_status cli_help_print(FILE *stream, const struct command *command)
         snprintf(usage, sizeof usage, "%s--%s%s%s", option->letter ? letter : "", option->name,
                  option->argument ? " " : "", option->argument ? option->argument : "");
         if (cli_takes(command, (enum cli_option_id)id))
-            fprintf(stream, "  %-24s %s\n", usage, option->help);
+            fprintf(stream, "  %-*s %s\n", USAGE_WIDTH, usage, option->help);
     }
     return NR_OK;
 }
@@ -80,7 +83,9 @@ nr_status command_help(struct cli *cli)
         return cli_help_print(cli->out, command);
     if (cli->arguments == 1 && print_group(cli->out, cli->argument[0]))
         return NR_OK;
-    log_error(cli->log, "help: there is no command \"%s%s%s\"%s", cli->argument[0], cli->arguments > 1 ? " " : "",
-              cli->arguments > 1 ? cli->argument[1] : "", cli_hint(cli->argument[0], hint));
+    char name[64];
+    snprintf(name, sizeof name, "%s%s%s", cli->argument[0], cli->arguments > 1 ? " " : "",
+             cli->arguments > 1 ? cli->argument[1] : "");
+    log_error(cli->log, "help: there is no command \"%s\"%s", name, cli_hint(name, hint));
     return NR_INVALID;
 }

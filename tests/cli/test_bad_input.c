@@ -147,7 +147,7 @@ static void commands_and_options(void **state)
         {"help bench", "bench optimise [PROBLEM...]", 0},
         {"help bench suggest", "--results N,...", 0},
         {"bench suggest -h", "--asks N", 0},
-        {"help bench tain", "there is no command \"bench tain\"", 2},
+        {"help bench tain", "there is no command \"bench tain\" (did you mean bench train?)", 2},
         {"--version", "nasrun", 0},
         {"version", "SQLite", 0},
         {"", "CONFIG.ini", 0},

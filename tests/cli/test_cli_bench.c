@@ -134,8 +134,8 @@ static void refuses(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"test", "bench: \"test\" is no benchmark; expected train, optimise, suggest"},
-        {"", "bench: one word more is needed; expected train"},
+        {"test", "bench: \"test\" is none of train, optimise, suggest"},
+        {"", "bench: one word more is needed: train"},
         {"train --seeds 2", "bench train takes no --seeds"},
         {"train mlp", "there is no network \"mlp\" (did you mean mlp-s?)"},
         {"train --device cpu:x", "the device \"cpu:x\" is unknown"},
