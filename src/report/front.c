@@ -58,21 +58,34 @@ static void find_best(const struct results *results, struct front *front)
         front->met = thresholds_met(study, &results->record[front->best]);
 }
 
-static bool beats_thresholds(const struct study *study, const struct record *record)
+static bool all_have_thresholds(const struct study *study)
 {
-    for (size_t i = 0; i < study->objectives; i++) {
-        double sign = sign_of(&study->objective[i]);
-        if (!(sign * record->value[i] > sign * study->objective[i].threshold)) /* also where there is none */
+    for (size_t i = 0; i < study->objectives; i++)
+        if (isnan(study->objective[i].threshold))
             return false;
-    }
     return true;
 }
 
+/* The trials that the reference is from: those of the initial design; where none of these counts, up to the first that
+ * does. */
+static void choose_observed(const struct results *results, struct front *front)
+{
+    int64_t initial = study_int(results->study, KEY_INITIAL, NULL), first = 1;
+    while (first <= (int64_t)results->count && !counts(results->study, &results->record[first - 1]))
+        first++;
+    front->observed = first > initial ? first : initial;
+    front->settled = (int64_t)results->count >= front->observed;
+    for (int64_t i = 0; front->settled && i < front->observed; i++) {
+        enum trial_status status = results->record[i].status;
+        front->settled = status != TRIAL_QUEUED && status != TRIAL_RUNNING;
+    }
+}
+
 /* Worst value observed and 10 % of the range beyond; of a range of nothing, 10 % of the value. */
-static double observed_reference(const struct results *results, size_t objective)
+static double observed_reference(const struct results *results, const struct front *front, size_t objective)
 {
     double sign = sign_of(&results->study->objective[objective]), worst = INFINITY, best = -INFINITY;
-    for (size_t i = 0; i < results->count; i++) {
+    for (size_t i = 0; i < results->count && (int64_t)i < front->observed; i++) {
         if (!counts(results->study, &results->record[i]))
             continue;
         worst = fmin(worst, sign * results->record[i].value[objective]);
@@ -85,13 +98,15 @@ static double observed_reference(const struct results *results, size_t objective
 static void choose_reference(const struct results *results, struct front *front)
 {
     const struct study *study = results->study;
-    front->rule = front->members ? REFERENCE_OBSERVED : REFERENCE_NONE;
-    for (size_t i = 0; i < front->members; i++)
-        if (beats_thresholds(study, &results->record[front->member[i]]))
-            front->rule = REFERENCE_THRESHOLDS;
+    front->rule = !front->members              ? REFERENCE_NONE
+                  : all_have_thresholds(study) ? REFERENCE_THRESHOLDS
+                                               : REFERENCE_OBSERVED;
+    front->settled = front->rule == REFERENCE_THRESHOLDS;
+    if (front->rule == REFERENCE_OBSERVED)
+        choose_observed(results, front);
     for (size_t i = 0; i < study->objectives; i++)
         front->reference[i] = front->rule == REFERENCE_THRESHOLDS ? study->objective[i].threshold
-                              : front->rule == REFERENCE_OBSERVED ? observed_reference(results, i)
+                              : front->rule == REFERENCE_OBSERVED ? observed_reference(results, front, i)
                                                                   : NAN;
 }
 
@@ -148,14 +163,6 @@ void front_clear(struct front *front)
     *front = (struct front){0};
 }
 
-static bool all_have_thresholds(const struct study *study)
-{
-    for (size_t i = 0; i < study->objectives; i++)
-        if (isnan(study->objective[i].threshold))
-            return false;
-    return true;
-}
-
 void front_append_hypervolume(const struct front *front, const struct study *study, struct text *text)
 {
     if (front->rule == REFERENCE_NONE) {
@@ -168,11 +175,12 @@ void front_append_hypervolume(const struct front *front, const struct study *stu
         text_format(text, "%.6g", front->reference[i]);
     }
     if (front->rule == REFERENCE_THRESHOLDS)
-        text_append(text, " (the thresholds)");
+        text_append(text, front->volume > 0 ? " (the thresholds)" : " (the thresholds, which no trial beats yet)");
+    else if (front->settled)
+        text_format(text, " (10 %% worse than the worst of trials 1 to %" PRId64 ")", front->observed);
     else
-        text_format(text, " (10 %% worse than the worst observed, since %s)",
-                    all_have_thresholds(study) ? "no trial beats all thresholds"
-                                               : "not every objective has a threshold");
+        text_format(text, " (10 %% worse than the worst so far; settled when trials 1 to %" PRId64 " have ended)",
+                    front->observed);
     for (size_t i = 0; i < study->objectives; i++)
         if (is_share(front, study, i))
             text_format(text, "; %s as a share of %.6g", study->objective[i].name, front->reference[i]);

@@ -11,11 +11,12 @@
 #include "base/text.h"
 #include "report/results.h"
 
-/* Where the reference point of the hypervolume comes from. */
+/* Where the reference point of the hypervolume comes from. It stays what it is for a study once it is settled, so that
+ * hypervolumes of one study can be compared over time. */
 enum reference_rule {
     REFERENCE_NONE,       /* nothing has finished */
-    REFERENCE_THRESHOLDS, /* every objective has one, and some trial beats them all */
-    REFERENCE_OBSERVED,   /* else: the worst value observed, made worse by 10 % of the range observed */
+    REFERENCE_THRESHOLDS, /* every objective has one */
+    REFERENCE_OBSERVED,   /* else: the worst value among the initial trials, made worse by 10 % of their range */
 };
 
 struct front {
@@ -23,6 +24,8 @@ struct front {
     size_t members;
     enum reference_rule rule;
     double reference[STUDY_MAX_OBJECTIVES]; /* in the objectives' own sense */
+    int64_t observed;                       /* REFERENCE_OBSERVED: it is from trials 1 to this one ... */
+    bool settled;                           /* ... all of which have ended */
     double volume;                          /* product of the objectives' units */
     double hypervolume; /* the same with each minimised objective counted as a share of its reference (if positive), so
                            that an accuracy's share of it is not drowned in parameters */

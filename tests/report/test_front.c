@@ -111,12 +111,8 @@ static void when_no_threshold_is_met(void **state)
     struct front front;
     fill(&results);
     assert_ok(front_compute(&results, NULL, &front));
-    assert_int_equal(front.rule, REFERENCE_OBSERVED);
-    assert_near(front.reference[0], 0.92 - 0.1 * 0.07, 1e-12, 0);
-    assert_near(front.reference[1], 5000 + 0.1 * 4800, 1e-12, 0);
-    double r0 = front.reference[0], r1 = front.reference[1];
-    assert_near(front.volume, (0.99 - r0) * (r1 - 5000) + (0.95 - r0) * (5000 - 600) + (0.92 - r0) * (600 - 200), 1e-12,
-                0);
+    assert_int_equal(front.rule, REFERENCE_THRESHOLDS); /* from the first trial to the last */
+    assert_true(front.reference[0] == 0.999 && front.reference[1] == 10 && front.volume == 0);
     assert_int_equal(front.best, 3);
     assert_true(front.met == 0);
     struct text text = {0};
@@ -124,9 +120,45 @@ static void when_no_threshold_is_met(void **state)
     assert_string_equal(text.data, "4: val_accuracy 0.9900, parameters 5000; meets 0 of 2 thresholds");
     text_clear(&text);
     front_append_hypervolume(&front, study, &text);
-    assert_non_null(strstr(text.data, "10 % worse than the worst observed, since no trial beats all thresholds"));
+    assert_non_null(strstr(text.data, "(the thresholds, which no trial beats yet)"));
     text_clear(&text);
     front_clear(&front);
+    results_clear(&results);
+    study_destroy(study);
+}
+
+/* Without thresholds the reference is from the initial trials and stays what it is, whatever comes later. */
+static void reference_settles(void **state)
+{
+    (void)state;
+    struct study *study = read_study("val_accuracy = maximize\nparameters = minimize\n[search]\ninitial = 4\n");
+    struct results results = {.study = study};
+    struct front front;
+    struct text text = {0};
+    add(&results, TRIAL_DONE, gelu, 0.95, 600, "");
+    add(&results, TRIAL_DONE, gelu, 0.92, 200, "");
+    assert_ok(front_compute(&results, NULL, &front));
+    assert_true(front.rule == REFERENCE_OBSERVED && !front.settled && front.observed == 4);
+    front_append_hypervolume(&front, study, &text);
+    assert_non_null(strstr(text.data, "10 % worse than the worst so far; settled when trials 1 to 4 have ended"));
+    text_clear(&text);
+    front_clear(&front);
+    add(&results, TRIAL_FAILED, gelu, NAN, 300, "nan");
+    add(&results, TRIAL_DONE, gelu, 0.99, 5000, "");
+    for (int later = 0; later < 3; later++) {
+        assert_ok(front_compute(&results, NULL, &front));
+        assert_true(front.settled);
+        double r0 = 0.92 - 0.1 * 0.07, r1 = 5000 + 0.1 * 4800;
+        assert_near(front.reference[0], r0, 1e-12, 0);
+        assert_near(front.reference[1], r1, 1e-12, 0);
+        assert_near(front.volume, (0.99 - r0) * (r1 - 5000) + (0.95 - r0) * (5000 - 600) + (0.92 - r0) * (600 - 200),
+                    1e-12, 0);
+        front_append_hypervolume(&front, study, &text);
+        assert_non_null(strstr(text.data, "10 % worse than the worst of trials 1 to 4"));
+        text_clear(&text);
+        front_clear(&front);
+        add(&results, TRIAL_DONE, gelu, 0.1, 9000, ""); /* far worse, and too late to matter */
+    }
     results_clear(&results);
     study_destroy(study);
 }
@@ -274,8 +306,8 @@ static void at_the_end_of_a_run(void **state)
 }
 
 static const struct CMUnitTest cases[] = {
-    cmocka_unit_test(with_thresholds), cmocka_unit_test(when_no_threshold_is_met),
-    cmocka_unit_test(few_trials),      cmocka_unit_test(files_for_programs),
-    cmocka_unit_test(as_json),         cmocka_unit_test(at_the_end_of_a_run),
+    cmocka_unit_test(with_thresholds),     cmocka_unit_test(when_no_threshold_is_met), cmocka_unit_test(few_trials),
+    cmocka_unit_test(reference_settles),   cmocka_unit_test(files_for_programs),       cmocka_unit_test(as_json),
+    cmocka_unit_test(at_the_end_of_a_run),
 };
 TEST_MAIN(cases)
