@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/view.h"
+#include "report/health.h"
 #include "report/phrase.h"
 #include "run/search.h"
 #include "run/session.h"
@@ -14,6 +16,8 @@ struct standing {
     const char *word; /* "running", or why the last run ended, or "killed" */
     char sentence[160];
     double elapsed;
+    struct text model;    /* how well it predicts, or why there is none */
+    struct text findings; /* of the health checks, one a line */
 };
 
 /* Without a search that holds the study, or the reason of its end. */
@@ -53,6 +57,29 @@ static nr_status find_standing(const struct view *view, struct standing *out)
         snprintf(out->sentence, sizeof out->sentence, "not running: %s", search_end_text(i));
     }
     return NR_OK;
+}
+
+/* What the model is worth, and what is wrong with the study. */
+static nr_status find_health(const struct view *view, struct log *log, struct standing *standing)
+{
+    struct look look;
+    nr_status status = view_look(view, 0, log, &look);
+    if (status != NR_OK)
+        return status;
+    const struct health_subject subject = {.results = &view->results,
+                                           .front = &view->front,
+                                           .diagnosis = look.diagnosis,
+                                           .driven = standing->running || view->study->external,
+                                           .exhausted = !strcmp(standing->word, search_end_name(SEARCH_EXHAUSTED)),
+                                           .now = clock_wall()};
+    if (look.diagnosis)
+        status = health_describe_model(view->study, look.diagnosis, log, &standing->model);
+    else
+        text_format(&standing->model, "none: %s", look.reason);
+    if (status == NR_OK)
+        status = health_check(&subject, log, &standing->findings);
+    look_clear(&look);
+    return status;
 }
 
 static nr_status last_epoch(void *context, const struct store_epoch *epoch)
@@ -100,6 +127,23 @@ static void append_counts(const struct view *view, const struct standing *standi
         text_format(line, ", %zu asked for and not told yet", asked);
 }
 
+/* "name         line", and every further line below it. */
+static void print_lines(FILE *out, const char *name, const char *lines)
+{
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        fprintf(out, "%-12s %.*s\n", name, (int)length, lines);
+        lines += length + (lines[length] == '\n');
+        name = "";
+    }
+}
+
+static void print_health(FILE *out, const struct standing *standing)
+{
+    print_lines(out, "model", standing->model.data ? standing->model.data : "");
+    print_lines(out, "health", standing->findings.length ? standing->findings.data : "healthy");
+}
+
 static nr_status print_text(struct cli *cli, const struct view *view, const struct standing *standing)
 {
     struct summary summary = view_summary(view);
@@ -115,12 +159,14 @@ static nr_status print_text(struct cli *cli, const struct view *view, const stru
         fputs(line.data, cli->out);
     text_clear(&line);
     nr_status status = standing->running ? print_running(cli, view) : NR_OK;
-    if (status != NR_OK || !view->front.members)
+    if (status != NR_OK)
         return status;
     fprintf(cli->out, "\n");
     status = summary_print_front(&summary, cli->log, cli->out);
-    if (status == NR_OK)
+    if (status == NR_OK && view->front.members)
         status = summary_print_figures(&summary, cli->log, cli->out);
+    if (status == NR_OK)
+        print_health(cli->out, standing);
     return status;
 }
 
@@ -143,6 +189,8 @@ static nr_status fill(struct table *table, const struct figure *figure, size_t c
     for (size_t i = 0; i < count && status == NR_OK; i++) {
         if (figure[i].kind == COLUMN_TEXT)
             status = table_set_text(table, i, figure[i].string);
+        else if (figure[i].kind == COLUMN_LIST)
+            status = table_set_list(table, i, figure[i].string);
         else if (figure[i].kind == COLUMN_REAL)
             status = table_set_real(table, i, figure[i].real);
         else if (figure[i].whole >= 0)
@@ -153,7 +201,7 @@ static nr_status fill(struct table *table, const struct figure *figure, size_t c
 
 static nr_status print_data(struct cli *cli, const struct view *view, const struct standing *standing)
 {
-    enum { LEADING = 4, FIGURES = LEADING + TRIAL_STATES + 4 };
+    enum { LEADING = 4, FIGURES = LEADING + TRIAL_STATES + 6 };
     const struct results *results = &view->results;
     const struct front *front = &view->front;
     struct figure figure[FIGURES] = {
@@ -172,6 +220,9 @@ static nr_status print_data(struct cli *cli, const struct view *view, const stru
         .name = "best", .kind = COLUMN_INT, .whole = front->best == SIZE_MAX ? -1 : results->record[front->best].trial};
     last[3] =
         (struct figure){.name = "hypervolume", .kind = COLUMN_REAL, .real = front->members ? front->hypervolume : NAN};
+    last[4] = (struct figure){.name = "model", .kind = COLUMN_TEXT, .string = standing->model.data};
+    last[5] = (struct figure){
+        .name = "health", .kind = COLUMN_LIST, .string = standing->findings.data ? standing->findings.data : ""};
     struct table *table;
     if (table_create(&table) != NR_OK)
         return log_no_memory(cli->log, "printing the status");
@@ -185,13 +236,17 @@ static nr_status print_data(struct cli *cli, const struct view *view, const stru
 nr_status command_status(struct cli *cli)
 {
     struct view view;
-    struct standing standing;
+    struct standing standing = {0};
     nr_status status = view_open(view_named(cli), cli->log, &view);
     if (status != NR_OK)
         return status;
     status = find_standing(&view, &standing);
     if (status == NR_OK)
+        status = find_health(&view, cli->log, &standing);
+    if (status == NR_OK)
         status = cli->format == TABLE_TEXT ? print_text(cli, &view, &standing) : print_data(cli, &view, &standing);
+    text_clear(&standing.model);
+    text_clear(&standing.findings);
     view_close(&view);
     return status;
 }

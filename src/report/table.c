@@ -112,9 +112,9 @@ static struct table_cell *last_cell(struct table *table, size_t column, enum col
     return &table->cell[(table->rows - 1) * table->columns + column];
 }
 
-nr_status table_set_text(struct table *table, size_t column, const char *value)
+static nr_status set_string(struct table *table, size_t column, enum column_kind kind, const char *value)
 {
-    struct table_cell *cell = last_cell(table, column, COLUMN_TEXT);
+    struct table_cell *cell = last_cell(table, column, kind);
     if (!cell)
         return NR_INVALID;
     char *string = value ? copy_valid(value) : NULL;
@@ -124,6 +124,16 @@ nr_status table_set_text(struct table *table, size_t column, const char *value)
     cell->string = string;
     cell->known = value != NULL;
     return NR_OK;
+}
+
+nr_status table_set_text(struct table *table, size_t column, const char *value)
+{
+    return set_string(table, column, COLUMN_TEXT, value);
+}
+
+nr_status table_set_list(struct table *table, size_t column, const char *lines)
+{
+    return set_string(table, column, COLUMN_LIST, lines);
 }
 
 nr_status table_set_int(struct table *table, size_t column, int64_t value)
@@ -146,6 +156,12 @@ nr_status table_set_real(struct table *table, size_t column, double value)
     return NR_OK;
 }
 
+static void append_joined(struct text *text, const char *lines)
+{
+    for (; *lines; lines++)
+        text_append_bytes(text, *lines == '\n' ? "; " : lines, *lines == '\n' ? 2 : 1);
+}
+
 /* The value as every form but JSON's strings shows it; nothing when unknown. */
 static void append_value(const struct table *table, size_t row, size_t c, bool rounded, struct text *text)
 {
@@ -155,6 +171,8 @@ static void append_value(const struct table *table, size_t row, size_t c, bool r
         return;
     if (column->kind == COLUMN_TEXT)
         text_append(text, cell->string);
+    else if (column->kind == COLUMN_LIST)
+        append_joined(text, cell->string);
     else if (column->kind == COLUMN_INT)
         text_format(text, "%" PRId64, cell->whole);
     else if (rounded && column->decimals >= 0)
@@ -323,6 +341,25 @@ static nr_status write_csv(const struct table *table, FILE *stream)
 
 /* --- JSON --- */
 
+static void append_json_list(struct text *text, const char *lines)
+{
+    const char *before = "";
+    text_append(text, "[");
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        struct text line = {0};
+        text_append_bytes(&line, lines, length);
+        text_append(text, before);
+        if (!line.failed)
+            json_text_string(text, line.data ? line.data : "");
+        text->failed |= line.failed;
+        text_clear(&line);
+        before = ", ";
+        lines += length + (lines[length] == '\n');
+    }
+    text_append(text, "]");
+}
+
 static void append_json_value(const struct table *table, size_t row, size_t c, struct text *text)
 {
     const struct table_cell *cell = &table->cell[row * table->columns + c];
@@ -331,6 +368,8 @@ static void append_json_value(const struct table *table, size_t row, size_t c, s
         text_append(text, "null");
     else if (kind == COLUMN_TEXT)
         json_text_string(text, cell->string);
+    else if (kind == COLUMN_LIST)
+        append_json_list(text, cell->string);
     else
         append_value(table, row, c, false, text);
 }

@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 enum table_format { TABLE_TEXT, TABLE_CSV, TABLE_JSON };
-enum column_kind { COLUMN_TEXT, COLUMN_INT, COLUMN_REAL };
+enum column_kind { COLUMN_TEXT, COLUMN_INT, COLUMN_REAL, COLUMN_LIST };
 
 struct table;
 
@@ -26,6 +26,8 @@ void table_limit_column(struct table *table, unsigned forms);
 nr_status table_add_row(struct table *table) NR_MUST_CHECK;
 /* Into the last row; a cell never set is unknown: blank in text, empty in CSV, null in JSON. NaN counts as unknown. */
 nr_status table_set_text(struct table *table, size_t column, const char *value) NR_MUST_CHECK;
+/* Of a COLUMN_LIST: one entry a line; "" is none. An array of strings in JSON, elsewhere joined by semicolons. */
+nr_status table_set_list(struct table *table, size_t column, const char *lines) NR_MUST_CHECK;
 nr_status table_set_int(struct table *table, size_t column, int64_t value) NR_MUST_CHECK;
 nr_status table_set_real(struct table *table, size_t column, double value) NR_MUST_CHECK;
 /* CSV quotes where needed (RFC 4180, lines ending as this system's do); JSON is an array of objects, keys in the order
