@@ -47,7 +47,7 @@ static nr_status choose_believed(const struct view *view, struct look *look, siz
 static nr_status choose(const struct view *view, struct log *log, size_t *best, struct text *text)
 {
     struct look look;
-    nr_status status = view_look(view, 0, log, &look);
+    nr_status status = view_look(view, 0, LOOK_FITTED, log, &look);
     if (status != NR_OK)
         return status;
     if (look.diagnosis)

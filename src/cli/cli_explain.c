@@ -275,7 +275,7 @@ static nr_status explain(struct cli *cli, const struct view *view, int64_t trial
     struct explanation explanation = {.view = view, .look = &look};
     nr_status status = view_record(view, trial, cli->log, &explanation.record);
     if (status == NR_OK)
-        status = view_look(view, trial, cli->log, &look);
+        status = view_look(view, trial, LOOK_RECORDED, cli->log, &look);
     if (status != NR_OK)
         return status;
     status = ask_model(cli, &look, &explanation);

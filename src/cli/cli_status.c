@@ -16,8 +16,7 @@ struct standing {
     const char *word; /* "running", or why the last run ended, or "killed" */
     char sentence[160];
     double elapsed;
-    struct text model;    /* how well it predicts, or why there is none */
-    struct text findings; /* of the health checks, one a line */
+    struct health health; /* its model: also why there is none */
 };
 
 /* Without a search that holds the study, or the reason of its end. */
@@ -63,7 +62,7 @@ static nr_status find_standing(const struct view *view, struct standing *out)
 static nr_status find_health(const struct view *view, struct log *log, struct standing *standing)
 {
     struct look look;
-    nr_status status = view_look(view, 0, log, &look);
+    nr_status status = view_look(view, 0, LOOK_RECORDED, log, &look);
     if (status != NR_OK)
         return status;
     const struct health_subject subject = {.results = &view->results,
@@ -72,12 +71,9 @@ static nr_status find_health(const struct view *view, struct log *log, struct st
                                            .driven = standing->running || view->study->external,
                                            .exhausted = !strcmp(standing->word, search_end_name(SEARCH_EXHAUSTED)),
                                            .now = clock_wall()};
-    if (look.diagnosis)
-        status = health_describe_model(view->study, look.diagnosis, log, &standing->model);
-    else
-        text_format(&standing->model, "none: %s", look.reason);
-    if (status == NR_OK)
-        status = health_check(&subject, log, &standing->findings);
+    status = health_check(&subject, log, &standing->health);
+    if (!look.diagnosis)
+        text_format(&standing->health.model, "none: %s", look.reason);
     look_clear(&look);
     return status;
 }
@@ -140,8 +136,8 @@ static void print_lines(FILE *out, const char *name, const char *lines)
 
 static void print_health(FILE *out, const struct standing *standing)
 {
-    print_lines(out, "model", standing->model.data ? standing->model.data : "");
-    print_lines(out, "health", standing->findings.length ? standing->findings.data : "healthy");
+    print_lines(out, "model", standing->health.model.data ? standing->health.model.data : "");
+    print_lines(out, "health", standing->health.findings.length ? standing->health.findings.data : "healthy");
 }
 
 static nr_status print_text(struct cli *cli, const struct view *view, const struct standing *standing)
@@ -220,9 +216,10 @@ static nr_status print_data(struct cli *cli, const struct view *view, const stru
         .name = "best", .kind = COLUMN_INT, .whole = front->best == SIZE_MAX ? -1 : results->record[front->best].trial};
     last[3] =
         (struct figure){.name = "hypervolume", .kind = COLUMN_REAL, .real = front->members ? front->hypervolume : NAN};
-    last[4] = (struct figure){.name = "model", .kind = COLUMN_TEXT, .string = standing->model.data};
-    last[5] = (struct figure){
-        .name = "health", .kind = COLUMN_LIST, .string = standing->findings.data ? standing->findings.data : ""};
+    last[4] = (struct figure){.name = "model", .kind = COLUMN_TEXT, .string = standing->health.model.data};
+    last[5] = (struct figure){.name = "health",
+                              .kind = COLUMN_LIST,
+                              .string = standing->health.findings.data ? standing->health.findings.data : ""};
     struct table *table;
     if (table_create(&table) != NR_OK)
         return log_no_memory(cli->log, "printing the status");
@@ -245,8 +242,7 @@ nr_status command_status(struct cli *cli)
         status = find_health(&view, cli->log, &standing);
     if (status == NR_OK)
         status = cli->format == TABLE_TEXT ? print_text(cli, &view, &standing) : print_data(cli, &view, &standing);
-    text_clear(&standing.model);
-    text_clear(&standing.findings);
+    health_clear(&standing.health);
     view_close(&view);
     return status;
 }

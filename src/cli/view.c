@@ -95,14 +95,14 @@ nr_status view_record(const struct view *view, int64_t trial, struct log *log, c
     return NR_OK;
 }
 
-nr_status view_look(const struct view *view, int64_t trial, struct log *log, struct look *out)
+nr_status view_look(const struct view *view, int64_t trial, enum look_fit fit, struct log *log, struct look *out)
 {
-    return look_create(view->store, &view->results, trial, log, out);
+    return look_create(view->store, &view->results, trial, fit, log, out);
 }
 
 nr_status view_expect_model(const struct view *view, struct log *log, struct look *out)
 {
-    nr_status status = view_look(view, 0, log, out);
+    nr_status status = view_look(view, 0, LOOK_FITTED, log, out);
     if (status != NR_OK || out->diagnosis)
         return status;
     log_error(log, "%s: there is no model yet: %s", view->folder, out->reason);

@@ -30,7 +30,8 @@ nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *tr
 nr_status view_record(const struct view *view, int64_t trial, struct log *log, const struct record **out) NR_MUST_CHECK;
 
 /* The model of the study: as it is (`trial` 0), or as it was when a trial was suggested. The view outlives the look. */
-nr_status view_look(const struct view *view, int64_t trial, struct log *log, struct look *out) NR_MUST_CHECK;
+nr_status view_look(const struct view *view, int64_t trial, enum look_fit fit, struct log *log,
+                    struct look *out) NR_MUST_CHECK;
 /* The same as it is, for commands that are about a model: NR_NO_RESULT, with a sentence, when there is none. */
 nr_status view_expect_model(const struct view *view, struct log *log, struct look *out) NR_MUST_CHECK;
 

@@ -20,7 +20,7 @@ static nr_status restore(struct surrogate *surrogate, const char *state)
     return NR_OK;
 }
 
-nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, struct text *note,
+nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, bool may_fit, struct text *note,
                            struct diagnosis **out)
 {
     const struct optim_options *options = optimizer_options(optimizer);
@@ -38,6 +38,10 @@ nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, s
         status = restore(diagnosis->surrogate, state.data);
     if (status == NR_OK && fit)
         status = restore(diagnosis->surrogate, fit);
+    if (status == NR_OK && !may_fit && !surrogate_is_fitted(diagnosis->surrogate)) {
+        text_append(note, "the search has fitted none");
+        status = NR_NO_RESULT;
+    }
     if (status == NR_OK)
         status = surrogate_look(diagnosis->surrogate, diagnosis->history, note);
     text_clear(&state);

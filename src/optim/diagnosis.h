@@ -15,8 +15,8 @@ struct diagnosis;
 
 /* Over all that the optimizer knows now; it must not learn more while the diagnosis lives. `fit`: what was recorded
  * with the suggestion that is looked at, NULL for none. NR_NO_RESULT, with the reason in `note`, where there is nothing
- * to model. */
-nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, struct text *note,
+ * to model; where the search never fitted a model and `may_fit` is false also then, since a fit can take seconds. */
+nr_status diagnosis_create(const struct optimizer *optimizer, const char *fit, bool may_fit, struct text *note,
                            struct diagnosis **out) NR_MUST_CHECK;
 void diagnosis_destroy(struct diagnosis *diagnosis);
 

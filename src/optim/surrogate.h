@@ -25,6 +25,8 @@ nr_status surrogate_fit(struct surrogate *surrogate, const struct history *histo
  * what a search believes: the model as its last fit has it, with all results. */
 nr_status surrogate_look(struct surrogate *surrogate, const struct history *history, struct text *note) NR_MUST_CHECK;
 
+bool surrogate_is_fitted(const struct surrogate *surrogate); /* there are hyper-parameters: fitted or restored */
+
 /* ---- scores, after a fit ---- */
 
 struct score {

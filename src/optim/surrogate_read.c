@@ -6,6 +6,11 @@
 #include "base/memory.h"
 #include "optim/surrogate_parts.h"
 
+bool surrogate_is_fitted(const struct surrogate *surrogate)
+{
+    return surrogate->results > 0;
+}
+
 size_t surrogate_rows(const struct surrogate *surrogate)
 {
     return surrogate->evidence.observed;

@@ -56,39 +56,23 @@ static void judge_quality(const char *name, const struct diagnosis_quality *qual
             100 * quality->coverage, name);
 }
 
-static nr_status check_model(const struct health_subject *subject, struct log *log, struct text *findings)
+static nr_status check_model(const struct health_subject *subject, struct log *log, struct health *health)
 {
     const struct study *study = subject->results->study;
     for (size_t j = 0; subject->diagnosis && j < model_outcomes(study); j++) {
+        const char *name = model_outcome_name(study, j);
         struct diagnosis_quality quality;
         if (!diagnosis_models(subject->diagnosis, j))
             continue;
         nr_status status = diagnosis_leave_one_out(subject->diagnosis, j, NULL, &quality);
         if (status != NR_OK) {
-            log_error(log, "the model of %s cannot be judged: %s", model_outcome_name(study, j), status_text(status));
+            log_error(log, "the model of %s cannot be judged: %s", name, status_text(status));
             return status;
         }
-        judge_quality(model_outcome_name(study, j), &quality, findings);
-    }
-    return NR_OK;
-}
-
-nr_status health_describe_model(const struct study *study, struct diagnosis *diagnosis, struct log *log,
-                                struct text *text)
-{
-    const char *before = "";
-    for (size_t j = 0; j < model_outcomes(study); j++) {
-        struct diagnosis_quality quality;
-        if (!diagnosis_models(diagnosis, j))
-            continue;
-        nr_status status = diagnosis_leave_one_out(diagnosis, j, NULL, &quality);
-        if (status != NR_OK) {
-            log_error(log, "the model of %s cannot be judged: %s", model_outcome_name(study, j), status_text(status));
-            return status;
-        }
-        text_format(text, "%s%s: R2 %.2f, %.0f %% of %zu results within their 95 %% intervals", before,
-                    model_outcome_name(study, j), quality.r_squared_modelled, 100 * quality.coverage, quality.rows);
-        before = "; ";
+        text_format(&health->model, "%s%s: R2 %.2f, %.0f %% of %zu results within their 95 %% intervals",
+                    health->model.length ? "; " : "", name, quality.r_squared_modelled, 100 * quality.coverage,
+                    quality.rows);
+        judge_quality(name, &quality, &health->findings);
     }
     return NR_OK;
 }
@@ -218,9 +202,10 @@ static void check_reference(const struct health_subject *subject, struct text *f
             "nearer to what was found (`nasrun pareto`), or search on");
 }
 
-nr_status health_check(const struct health_subject *subject, struct log *log, struct text *findings)
+nr_status health_check(const struct health_subject *subject, struct log *log, struct health *out)
 {
-    nr_status status = check_model(subject, log, findings);
+    struct text *findings = &out->findings;
+    nr_status status = check_model(subject, log, out);
     if (status != NR_OK)
         return status;
     check_failures(subject->results, findings);
@@ -230,7 +215,13 @@ nr_status health_check(const struct health_subject *subject, struct log *log, st
     status = check_repeats(subject->results, findings);
     if (status == NR_OK)
         status = health_check_pending(subject, findings);
-    if (status == NR_NO_MEMORY || findings->failed)
+    if (status == NR_NO_MEMORY || findings->failed || out->model.failed)
         return log_no_memory(log, "checking the study's health");
     return status;
+}
+
+void health_clear(struct health *health)
+{
+    text_clear(&health->model);
+    text_clear(&health->findings);
 }

@@ -16,11 +16,14 @@ struct health_subject {
     double now;                  /* seconds since 1970 */
 };
 
-/* Appends a line per finding, "fit: the model of val_accuracy explains ..."; nothing where all is well. */
-nr_status health_check(const struct health_subject *subject, struct log *log, struct text *findings) NR_MUST_CHECK;
+struct health {
+    struct text model;    /* "val_accuracy: R2 0.93, 98 % of 48 results within their 95 % intervals; ...", all that is
+                           * modelled; nothing without a model */
+    struct text findings; /* a line each, "bound: epochs is at ..."; nothing where all is well */
+};
 
-/* One line on the model: "val_accuracy: R2 0.93, 98 % in their 95 % intervals", all that is modelled. */
-nr_status health_describe_model(const struct study *study, struct diagnosis *diagnosis, struct log *log,
-                                struct text *text) NR_MUST_CHECK;
+/* `out` starts empty or is cleared before. */
+nr_status health_check(const struct health_subject *subject, struct log *log, struct health *out) NR_MUST_CHECK;
+void health_clear(struct health *health);
 
 #endif

@@ -72,8 +72,8 @@ static void init_problem(struct look *look)
     }
 }
 
-nr_status look_create(struct store *store, const struct results *results, int64_t trial, struct log *log,
-                      struct look *out)
+nr_status look_create(struct store *store, const struct results *results, int64_t trial, enum look_fit fit,
+                      struct log *log, struct look *out)
 {
     *out = (struct look){.results = results};
     struct text note = {0};
@@ -85,8 +85,8 @@ nr_status look_create(struct store *store, const struct results *results, int64_
     if (status == NR_OK)
         status = trial ? replay_before(&replay, trial) : replay_all(&replay);
     if (status == NR_OK)
-        status =
-            diagnosis_create(out->optimizer, trial ? results->record[trial - 1].fit : NULL, &note, &out->diagnosis);
+        status = diagnosis_create(out->optimizer, trial ? results->record[trial - 1].fit : NULL, fit == LOOK_FITTED,
+                                  &note, &out->diagnosis);
     if (status == NR_NO_RESULT) {
         out->reason = text_take(&note);
         status = out->reason ? NR_OK : NR_NO_MEMORY;

@@ -17,11 +17,14 @@ struct look {
     size_t next; /* record that the next admission is probably about */
 };
 
+/* Whether a model is fitted here where the search has none: that can take seconds where there are many results. */
+enum look_fit { LOOK_RECORDED, LOOK_FITTED };
+
 /* As things stand, or, for a `trial`, as they stood when it was suggested, with what was fitted for it. `results` holds
  * all trials and outlives the look. Without the data set networks are known as they are recorded, and the noise that
  * the size of the validation part gives an accuracy is not. */
-nr_status look_create(struct store *store, const struct results *results, int64_t trial, struct log *log,
-                      struct look *out) NR_MUST_CHECK;
+nr_status look_create(struct store *store, const struct results *results, int64_t trial, enum look_fit fit,
+                      struct log *log, struct look *out) NR_MUST_CHECK;
 /* What the optimizer was told of a finished trial. */
 struct optim_result look_result(const struct look *look, const struct record *record);
 void look_clear(struct look *look);

@@ -47,7 +47,7 @@ static struct diagnosis *bed_diagnose(const struct bed *bed, const char *fit)
 {
     struct text note = {0};
     struct diagnosis *diagnosis = NULL;
-    assert_ok(diagnosis_create(bed->optimizer, fit, &note, &diagnosis));
+    assert_ok(diagnosis_create(bed->optimizer, fit, true, &note, &diagnosis));
     text_clear(&note);
     return diagnosis;
 }
@@ -98,7 +98,7 @@ static void look_at_everything(const struct optimizer *optimizer, const double *
     struct optim_admission admission = {.exact = {0, 5000}};
     int64_t front[MOST];
     size_t members;
-    nr_status status = diagnosis_create(optimizer, NULL, &note, &diagnosis);
+    nr_status status = diagnosis_create(optimizer, NULL, true, &note, &diagnosis);
     text_clear(&note);
     if (status == NR_NO_RESULT)
         return;
@@ -273,12 +273,12 @@ static void too_little_to_model(void **state)
     struct text note = {0};
     struct diagnosis *diagnosis = NULL;
     bed_create(&bed, square, TRANSFORM_NONE);
-    assert_int_equal(diagnosis_create(bed.optimizer, NULL, &note, &diagnosis), NR_NO_RESULT);
+    assert_int_equal(diagnosis_create(bed.optimizer, NULL, true, &note, &diagnosis), NR_NO_RESULT);
     assert_true(note.length > 0);
     for (int64_t i = 1; i <= 8; i++)
         bed_tell(&bed, i, (double[]){0.1 * (double)i, 0.5}, 2, NAN);
     text_clear(&note);
-    assert_int_equal(diagnosis_create(bed.optimizer, NULL, &note, &diagnosis), NR_NO_RESULT); /* all are equal */
+    assert_int_equal(diagnosis_create(bed.optimizer, NULL, true, &note, &diagnosis), NR_NO_RESULT); /* all are equal */
     assert_true(note.length > 0);
     text_clear(&note);
     bed_clear(&bed);
@@ -400,7 +400,7 @@ static void reasons_of_a_suggestion(void **state)
     struct diagnosis *diagnosis;
     struct diagnosis_reason reason;
     struct optim_admission admission;
-    assert_ok(diagnosis_create(before, suggestion.fit, &note, &diagnosis));
+    assert_ok(diagnosis_create(before, suggestion.fit, false, &note, &diagnosis));
     assert_true(problem_admits(&problem, suggestion.point, &admission));
     world.evaluate(suggestion.point, result.value);
     result.variance[0] = NAN;
