@@ -10,7 +10,7 @@
 #include "optim/pareto.h"
 #include "optim/streams.h"
 
-enum { TRIES = 100, TRIES_PER_MUTATION = 20, LEAST_POPULATION = 4 };
+enum { TRIES = 100, TRIES_PER_MUTATION = 20, LEAST_POPULATION = 4, MOST_POPULATION = 200 };
 
 /* Steps of numbers, in the unit cube: evenly spread in the logarithm. */
 static const double longest_step = 0.3, shortest_step = 0.05;
@@ -42,7 +42,9 @@ nr_status evolution_create(const struct optim_problem *problem, const struct his
     if (!evolution)
         return NR_NO_MEMORY;
     *evolution = (struct evolution){.problem = problem, .history = history, .seed = seed};
-    evolution->population = population > LEAST_POPULATION ? population : LEAST_POPULATION;
+    evolution->population = population < LEAST_POPULATION  ? LEAST_POPULATION
+                            : population > MOST_POPULATION ? MOST_POPULATION
+                                                           : population;
     evolution->parent = mem_array(problem->space->count, sizeof *evolution->parent);
     evolution->child = mem_array(problem->space->count, sizeof *evolution->child);
     evolution->order = mem_array(evolution->population, sizeof *evolution->order);

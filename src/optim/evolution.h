@@ -9,8 +9,8 @@
 
 struct evolution;
 
-/* `population`: so many of the youngest finished trials live. A tournament is among half of them rather than the paper's
- * quarter: searches here have tens to hundreds of trials, not 20,000. */
+/* `population`: so many of the youngest finished trials live, but 4 to 200. A tournament is among half of them rather
+ * than the paper's quarter: searches here have tens to hundreds of trials, not 20,000. */
 nr_status evolution_create(const struct optim_problem *problem, const struct history *history, uint64_t seed,
                            size_t population, struct evolution **out) NR_MUST_CHECK;
 void evolution_destroy(struct evolution *evolution);
