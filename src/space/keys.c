@@ -82,7 +82,7 @@ const struct key keys[KEY_COUNT] = {
                     .choices = CHOICES("bo", "random", "sobol", "evolution", "grid"),
                     .help = "bo: Bayesian optimisation"},
     [KEY_INITIAL] = {"search", "initial", KEY_INT, "20", 1, 1e6, .external = true,
-                     .help = "Sobol points first; of evolution also the population"},
+                     .help = "Sobol points first; evolution's population"},
     [KEY_MODEL] = {"search", "model", KEY_CHOICE, "auto", .choices = CHOICES("auto", "dense", "sparse"),
                    .external = true, .young = true, .help = "sparse: few of many dimensions matter"},
     [KEY_COST] = {"search", "cost", KEY_CHOICE, "none", .choices = CHOICES("none", "seconds"), .young = true,
