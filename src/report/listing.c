@@ -71,7 +71,10 @@ static void add_columns(struct layout *layout, const struct study *study, bool f
     add_extra(layout, study, "attempt", COLUMN_INT, 0, FORM_JSON);
     add_extra(layout, study, "started", COLUMN_REAL, -1, FORM_JSON);
     add_extra(layout, study, "ended", COLUMN_REAL, -1, FORM_JSON);
-    add_extra(layout, study, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
+    if (study->external)
+        add(layout, "point", COLUMN_TEXT, 0, FORM_TEXT);
+    else
+        add_extra(layout, study, "network", COLUMN_TEXT, 0, FORM_JSON | FORM_TEXT);
     add(layout, "cause", COLUMN_TEXT, 0, causes ? FORM_TEXT : 0);
 }
 
@@ -134,7 +137,7 @@ static nr_status add_record(struct table *table, const struct study *study, cons
     set_int(&row, record->attempt);
     set_real(&row, record->started);
     set_real(&row, record->ended);
-    set_text(&row, record->summary);
+    set_text(&row, study->external ? record->point_text : record->summary);
     set_text(&row, record->cause);
     return row.status;
 }
