@@ -75,6 +75,8 @@ static nr_status print(struct cli *cli, const struct view *view, int64_t trial)
     nr_status status = view_record(view, trial, cli->log, &record);
     if (status == NR_OK && cli->format == TABLE_TEXT) {
         status = describe_trial(view, record, cli->out);
+        if (status == NR_OK && view->study->external)
+            return NR_OK; /* no network, no epochs */
         if (status == NR_OK)
             status = print_layers(cli, view, record);
         fprintf(cli->out, "\n");

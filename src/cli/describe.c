@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "report/phrase.h"
 #include "run/files.h"
+#include "run/session.h"
 
 void describe_layers(FILE *out, const struct plan *plan)
 {
@@ -33,10 +34,18 @@ static void append_field(struct text *text, const char *name, const char *value)
         text_format(text, "%-11s %s\n", name, value);
 }
 
+/* Epochs are those that were trained here; a trial that was asked for may have been told without its seconds. */
 static void append_time(struct text *text, const struct record *record)
 {
-    text_format(text, "%-11s %" PRId64 " epoch%s in ", "trained", record->epochs, record->epochs == 1 ? "" : "s");
-    phrase_append_duration(text, record->seconds);
+    bool asked = session_is_asker(record->owner);
+    text_format(text, "%-11s ", asked ? "measured" : "trained");
+    if (!asked)
+        text_format(text, "%" PRId64 " epoch%s ", record->epochs, record->epochs == 1 ? "" : "s");
+    text_append(text, "in ");
+    if (isnan(record->seconds))
+        text_append(text, "unknown time");
+    else
+        phrase_append_duration(text, record->seconds);
     if (record->attempt > 1)
         text_format(text, ", attempt %" PRId64, record->attempt);
     if (!isnan(record->started)) {

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 10000, RETRY_MS = 5 };
 
 static nr_status status_of(int code)
 {
@@ -130,11 +130,17 @@ nr_status database_open(const char *path, bool read_only, struct log *log, struc
     return status;
 }
 
+/* Several programs may open a new database at once, and for the lock under which it gets its WAL SQLite itself does not
+ * wait. Where WAL cannot be had (some network file systems) SQLite stays with its rollback journal: slower, as safe. */
 nr_status database_start_writing(struct database *database)
 {
-    /* Where WAL cannot be had (some network file systems) SQLite stays with its rollback journal: slower, as safe. */
     static const char sql[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-    return database_execute(database, sql, "preparing to write");
+    int code = sqlite3_exec(database->connection, sql, NULL, NULL, NULL);
+    for (int waited = 0; (code & 0xff) == SQLITE_BUSY && waited < PATIENCE_MS; waited += RETRY_MS) {
+        sqlite3_sleep(RETRY_MS);
+        code = sqlite3_exec(database->connection, sql, NULL, NULL, NULL);
+    }
+    return code == SQLITE_OK ? NR_OK : report(database, code, "preparing to write");
 }
 
 nr_status database_synchronous(struct database *database, bool wait)
