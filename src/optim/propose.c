@@ -11,12 +11,17 @@
 #include "optim/streams.h"
 
 enum {
-    POOL = 1000,       /* random candidates */
-    POOL_TRIES = 8000, /* draws for them, where few points are allowed */
-    FRONT_MOST = 24,   /* members of the front whose neighbours are candidates */
-    CLIMBERS = 5,      /* local searches, from the best candidates */
-    ROUNDS = 12,       /* of a local search */
-    REFINE_ROUNDS = 30 /* evaluations of a gradient climb */
+    POOL = 600,           /* random candidates */
+    POOL_TRIES = 8000,    /* draws for them, where few points are allowed */
+    POOL_SCARCE = 100,    /* fewer than that call for repairs, */
+    REPAIR_TRIES = 20000, /* which look at so many points */
+    FRONT_MOST = 24,      /* members of the front whose neighbours are candidates */
+    CLIMBERS = 5,         /* local searches, from the best candidates */
+    ROUNDS = 6,           /* of a local search */
+    REFINE_ROUNDS = 24,   /* evaluations of a gradient climb */
+    REFINE_RESULTS = 300, /* with more results each evaluation is dear: fewer climbs, */
+    REFINE_FEWEST = 2,    /* at least so many, */
+    REFINE_SHORTEST = 10  /* of so many evaluations */
 };
 static const double first_step = 0.1; /* in the unit cube */
 static const double last_step = 0.02; /* finer is what gradients are for */
@@ -78,6 +83,14 @@ void proposer_destroy(struct proposer *proposer)
     free(proposer);
 }
 
+static size_t front_members(const struct surrogate *surrogate)
+{
+    size_t members = 0;
+    while (surrogate_front(surrogate, members) != SIZE_MAX)
+        members++;
+    return members;
+}
+
 static nr_status add_whole_space(struct proposer *proposer)
 {
     struct sampler *sampler = proposer->sampler;
@@ -100,12 +113,36 @@ static nr_status add_random(struct proposer *proposer, uint32_t suggestion)
     return status;
 }
 
+/* Where draws find too little: what is one repair away from trials of which one or two dimensions are changed, half of
+ * them of the front. */
+static nr_status add_repaired(struct proposer *proposer, const struct surrogate *surrogate, uint32_t suggestion)
+{
+    const struct space *space = proposer->problem->space;
+    struct candidates *candidates = &proposer->candidates;
+    struct repair *repair = &proposer->sampler->repair;
+    struct rng rng = rng_create(proposer->seed, suggestion, RANDOM_SEARCH, STREAM_REPAIR, 1);
+    size_t tries = REPAIR_TRIES, members = front_members(surrogate);
+    nr_status status = NR_OK;
+    while (tries && candidates->count < POOL_SCARCE && status == NR_OK) {
+        struct optim_admission admission;
+        bool of_front = members && rng_below(&rng, 2);
+        size_t trial = of_front ? surrogate_front(surrogate, rng_below(&rng, (uint32_t)members))
+                                : rng_below(&rng, (uint32_t)proposer->history->count);
+        point_to_unit(space, history_point(proposer->history, trial), proposer->start_unit);
+        for (uint32_t changes = 1 + rng_below(&rng, 2); changes; changes--)
+            proposer->start_unit[rng_below(&rng, (uint32_t)space->count)] = rng_unit(&rng);
+        point_from_unit(space, proposer->start_unit, proposer->draw);
+        tries--;
+        if (repair_point(repair, proposer->draw, &rng, &tries, &admission))
+            status = candidates_add_admitted(candidates, repair->point, &admission);
+    }
+    return status;
+}
+
 static nr_status add_front_neighbours(struct proposer *proposer, const struct surrogate *surrogate, struct rng *rng)
 {
-    size_t members = 0;
+    size_t members = front_members(surrogate);
     nr_status status = NR_OK;
-    while (surrogate_front(surrogate, members) != SIZE_MAX)
-        members++;
     size_t stride = members > FRONT_MOST ? (members + FRONT_MOST - 1) / FRONT_MOST : 1;
     for (size_t i = 0; i < members && status == NR_OK; i += stride) {
         const double *point = history_point(proposer->history, surrogate_front(surrogate, i));
@@ -231,12 +268,18 @@ static nr_status choose_starts(struct proposer *proposer, size_t *start, size_t 
 
 static nr_status refine_best(struct proposer *proposer, struct surrogate *surrogate)
 {
-    size_t start[REFINE_STARTS], starts = REFINE_STARTS;
+    size_t start[REFINE_STARTS], starts = REFINE_STARTS, results = surrogate_rows(surrogate);
+    int rounds = REFINE_ROUNDS;
     if (!proposer->refiner.count)
         return NR_OK;
+    if (results > REFINE_RESULTS) {
+        size_t fewer = REFINE_STARTS * REFINE_RESULTS / results, shorter = REFINE_ROUNDS * REFINE_RESULTS / results;
+        starts = fewer > REFINE_FEWEST ? fewer : REFINE_FEWEST;
+        rounds = shorter > REFINE_SHORTEST ? (int)shorter : REFINE_SHORTEST;
+    }
     nr_status status = choose_starts(proposer, start, &starts);
     if (status == NR_OK)
-        status = refine(&proposer->refiner, &proposer->candidates, surrogate, start, starts, REFINE_ROUNDS);
+        status = refine(&proposer->refiner, &proposer->candidates, surrogate, start, starts, rounds);
     return status;
 }
 
@@ -244,6 +287,8 @@ static nr_status search(struct proposer *proposer, struct surrogate *surrogate, 
 {
     struct rng rng = rng_create(proposer->seed, suggestion, RANDOM_SEARCH, STREAM_NEIGHBOURS, 0);
     nr_status status = add_random(proposer, suggestion);
+    if (status == NR_OK && proposer->candidates.count < POOL_SCARCE)
+        status = add_repaired(proposer, surrogate, suggestion);
     if (status == NR_OK)
         status = add_front_neighbours(proposer, surrogate, &rng);
     if (status == NR_OK)

@@ -5,7 +5,7 @@
 #include "optim/ascent.h"
 #include "optim/candidates.h"
 
-enum { REFINE_STARTS = 8 };
+enum { REFINE_STARTS = 6 };
 
 struct refiner {
     const struct optim_problem *problem;

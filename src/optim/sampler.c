@@ -19,9 +19,11 @@ nr_status sampler_create(const struct optim_problem *problem, const struct histo
     sampler.unit = mem_array(problem->space->count, sizeof *sampler.unit);
     if (!sampler.unit)
         return NR_NO_MEMORY;
-    nr_status status = sobol_create(problem->space->count, seed, &sampler.sobol);
+    nr_status status = repair_create(problem, history, &sampler.repair);
+    if (status == NR_OK)
+        status = sobol_create(problem->space->count, seed, &sampler.sobol);
     if (status != NR_OK) {
-        free(sampler.unit);
+        sampler_clear(&sampler);
         return status;
     }
     *out = sampler;
@@ -34,6 +36,7 @@ void sampler_clear(struct sampler *sampler)
     free(sampler->pool);
     free(sampler->pool_admission);
     free(sampler->unit);
+    repair_clear(&sampler->repair);
     *sampler = (struct sampler){0};
 }
 
@@ -146,20 +149,44 @@ static nr_status pick_any(struct sampler *sampler, uint32_t suggestion, struct l
                           : pick_last(sampler, log, point, admission);
 }
 
-static uint32_t tries_of(const struct sampler *sampler)
+/* Draws until a point is allowed and new. Many in vain say that few points are allowed: then each is also repaired. */
+struct attempt {
+    struct sampler *sampler;
+    struct rng rng; /* of repairs */
+    size_t tries;   /* left */
+    size_t draws;
+};
+
+static struct attempt attempt_at(struct sampler *sampler, uint32_t number)
 {
-    return sampler->small ? 100 : SAMPLER_TRIES; /* listing a small space is cheaper than many draws */
+    return (struct attempt){.sampler = sampler,
+                            .rng = rng_create(sampler->seed, number, RANDOM_SEARCH, STREAM_REPAIR, 0),
+                            .tries = sampler->small ? 100 : SAMPLER_TRIES}; /* a small space is better listed */
+}
+
+static bool attempt_takes(struct attempt *attempt, double *point, struct optim_admission *admission)
+{
+    struct sampler *sampler = attempt->sampler;
+    attempt->tries--;
+    if (history_accepts(sampler->history, sampler->problem, point, admission))
+        return true;
+    if (++attempt->draws <= SAMPLER_PLAIN ||
+        !repair_point(&sampler->repair, point, &attempt->rng, &attempt->tries, admission))
+        return false;
+    memcpy(point, sampler->repair.point, sampler->problem->space->count * sizeof *point);
+    return true;
 }
 
 nr_status sampler_sobol(struct sampler *sampler, struct log *log, double *point, struct optim_admission *admission,
                         const char **method)
 {
     uint32_t first = sampler->next_sobol;
+    struct attempt attempt = attempt_at(sampler, first);
     *method = "sobol";
-    for (uint32_t tries = 0; tries < tries_of(sampler); tries++) {
+    while (attempt.tries) {
         sobol_point(sampler->sobol, sampler->next_sobol++, sampler->unit);
         point_from_unit(sampler->problem->space, sampler->unit, point);
-        if (history_accepts(sampler->history, sampler->problem, point, admission))
+        if (attempt_takes(&attempt, point, admission))
             return NR_OK;
     }
     return pick_any(sampler, first, log, point, admission, method);
@@ -169,10 +196,11 @@ nr_status sampler_random(struct sampler *sampler, uint32_t suggestion, struct lo
                          struct optim_admission *admission, const char **method)
 {
     struct rng rng = rng_create(sampler->seed, suggestion, RANDOM_SEARCH, STREAM_RANDOM, 0);
+    struct attempt attempt = attempt_at(sampler, suggestion);
     *method = "random";
-    for (uint32_t tries = 0; tries < tries_of(sampler); tries++) {
+    while (attempt.tries) {
         sampler_draw(sampler, &rng, point);
-        if (history_accepts(sampler->history, sampler->problem, point, admission))
+        if (attempt_takes(&attempt, point, admission))
             return NR_OK;
     }
     return pick_any(sampler, suggestion, log, point, admission, method);

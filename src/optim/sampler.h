@@ -5,11 +5,13 @@
 
 #include "base/rng.h"
 #include "optim/history.h"
+#include "optim/repair.h"
 #include "optim/sobol.h"
 
 enum {
     SAMPLER_SMALL = 5000,    /* spaces of at most so many points are held in memory, and scored whole */
-    SAMPLER_TRIES = 100000,  /* draws before a large space counts as (nearly) exhausted */
+    SAMPLER_TRIES = 100000,  /* points before a large space counts as (nearly) exhausted */
+    SAMPLER_PLAIN = 2000,    /* draws in vain before further ones are also repaired */
     SAMPLER_VISITS = 2000000 /* points looked at by the last attempt in a large finite space */
 };
 
@@ -26,6 +28,7 @@ struct sampler {
     struct optim_admission *pool_admission;
     size_t pooled, pool_capacity, admission_capacity;
     double *unit; /* [space->count] */
+    struct repair repair;
 };
 
 nr_status sampler_create(const struct optim_problem *problem, const struct history *history, uint64_t seed,

@@ -11,6 +11,7 @@ enum optim_stream {
     STREAM_PADDING = 5,       /* dimensions beyond the Sobol table */
     STREAM_EVOLUTION = 6,     /* tournaments and mutations */
     STREAM_GRID = 7,          /* where a stage of the grid begins; `trial` is the stage */
+    STREAM_REPAIR = 8,        /* changes that make a point allowed; step 1: of candidates */
     STREAM_SCRAMBLE = 0x10000 /* + dimension */
 };
 

@@ -12,6 +12,12 @@ struct posterior {
 };
 
 enum { SUCCESS = OPTIM_MAX_OUTCOMES, POSTERIORS };
+
+/* Of the variance of success (1 and -1, standardised) that counts as chance. The edge of a region that fails looks like
+ * noise to a smooth model; taken at its word, what fails there would stay attractive once little is left to gain
+ * elsewhere. */
+static const double most_chance = 0.05;
+
 enum {
     IN_STAGES = 400, /* rows from which on scores are made in two stages */
     PREFIX = 256,    /* rows of the first */
@@ -55,7 +61,7 @@ static struct outlook look_at(const struct surrogate *surrogate, const struct po
     }
     if (surrogate->success_modelled) {
         outlook.success_mu = posterior[SUCCESS].mean[i];
-        outlook.success_sigma = sqrt(posterior[SUCCESS].variance[i] + outcome_noise(surrogate->success));
+        outlook.success_sigma = sqrt(posterior[SUCCESS].variance[i] + fmin(outcome_noise(surrogate->success), most_chance));
     }
     return outlook;
 }
