@@ -170,16 +170,23 @@ static nr_status check_repeats(const struct results *results, struct text *findi
 static void check_space(const struct health_subject *subject, struct text *findings)
 {
     const struct study *study = subject->results->study;
-    double size = space_size(&study->space, NULL), trials = (double)study_int(study, KEY_TRIALS, NULL);
+    double size = space_size(&study->space, NULL), made = (double)subject->results->count;
+    double wanted = study->external ? 2 * made : (double)study_int(study, KEY_TRIALS, NULL);
     if (subject->exhausted)
         health_add(findings,
                    "space: every allowed point has been tried: more trials find nothing new; widen [space] or loosen "
                    "[constraints] to search on");
-    else if (size <= trials)
+    else if (study->external && size <= wanted)
+        health_add(
+            findings,
+            "space: of its %.0f points at most, %.0f have been tried: soon nothing is left to choose from; widen "
+            "[space], or stop at that",
+            size, made);
+    else if (size <= wanted)
         health_add(findings,
                    "space: it has %.0f points at most, and %.0f trials are asked for: all will be tried, whatever the "
                    "model says; widen [space], or ask for fewer trials",
-                   size, trials);
+                   size, wanted);
 }
 
 static void check_reference(const struct health_subject *subject, struct text *findings)

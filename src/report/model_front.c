@@ -67,7 +67,7 @@ static nr_status add_columns(struct filling *filling, const struct study *study,
     for (size_t i = 0; i < study->space.count; i++)
         filling_column(filling, study->space.dimension[i].name, NULL, filling_kind(&study->space.dimension[i]), -1,
                        FORM_DATA);
-    filling_column(filling, "network", NULL, COLUMN_TEXT, 0, FORM_TEXT);
+    filling_column(filling, study->external ? "point" : "network", NULL, COLUMN_TEXT, 0, FORM_TEXT);
     return filling->status;
 }
 
@@ -92,7 +92,7 @@ static nr_status add_member(struct filling *filling, const struct results *resul
     }
     for (size_t i = 0; i < study->space.count; i++)
         filling_dimension(filling, &study->space.dimension[i], record->point[i]);
-    filling_text(filling, record->summary);
+    filling_text(filling, study->external ? record->point_text : record->summary);
     return filling->status;
 }
 

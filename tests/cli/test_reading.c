@@ -113,10 +113,7 @@ static void pareto_and_best(void **state)
     free(written);
     free(printed);
     json_t *front = reading_json(folder, "pareto --json"), *best = reading_json(folder, "best --json");
-    assert_int_equal(json_array_size(best), 1);
-    /* without thresholds the best is the most accurate, which is the front's first */
-    assert_true(json_integer_value(json_object_get(json_array_get(best, 0), "trial")) ==
-                json_integer_value(json_object_get(json_array_get(front, 0), "trial")));
+    assert_int_equal(json_array_size(best), 1); /* which one: test_model.c */
     double last = 2;
     json_t *member;
     size_t i;
