@@ -77,10 +77,13 @@ static nr_status load_trial(void *context, const struct store_trial *trial)
     return results_add(loading->results, trial, loading->log);
 }
 
-/* What changes about a trial after its suggestion. */
-static nr_status renew_trial(void *context, const struct store_trial *trial)
+/* A trial that is known already has ended since. */
+static nr_status renew_trial(void *context, const struct store_event *event, const struct store_trial *trial)
 {
     struct loading *loading = context;
+    loading->results->event = event->number;
+    if (strcmp(event->kind, "finish") != 0 || trial->trial > (int64_t)loading->results->count)
+        return NR_OK;
     struct record *record = &loading->results->record[trial->trial - 1];
     char *cause = mem_copy_string(trial->cause), *owner = mem_copy_string(trial->owner);
     if (!cause || !owner) {
@@ -109,11 +112,10 @@ nr_status results_follow(struct results *results, struct store *store, struct lo
     nr_status status = store_version(store, &version);
     if (status != NR_OK || version == results->version)
         return status;
-    for (size_t i = 0; i < results->count && status == NR_OK; i++) {
-        const struct record *record = &results->record[i];
-        if (record->status == TRIAL_QUEUED || record->status == TRIAL_RUNNING)
-            status = store_trials_between(store, record->trial, record->trial, renew_trial, &loading);
-    }
+    if (results->version < 0) /* nothing is known yet: trials are read as they stand, events count from here */
+        status = store_newest_event(store, &results->event);
+    else
+        status = store_events(store, results->event, renew_trial, &loading);
     if (status == NR_OK)
         status = store_trials_between(store, (int64_t)results->count + 1, INT64_MAX, load_trial, &loading);
     if (status == NR_OK)

@@ -27,13 +27,14 @@ struct results {
     struct record *record;
     size_t count, capacity;
     int64_t version; /* of the store when it was last followed */
+    int64_t event;   /* number of the newest event that was followed */
 };
 
 /* Everything the store knows. */
 nr_status results_load(struct store *store, const struct study *study, struct log *log,
                        struct results *out) NR_MUST_CHECK;
-/* Brings loaded results up to date with what others have recorded since: new trials, and what became of those that had
- * not ended. */
+/* Brings loaded results up to date with what others have recorded since: new trials, and those that have ended. Costs
+ * what is new. */
 nr_status results_follow(struct results *results, struct store *store, struct log *log) NR_MUST_CHECK;
 /* Adds a trial (copies it); its number must be the next. */
 nr_status results_add(struct results *results, const struct store_trial *trial, struct log *log) NR_MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { PATIENCE_MS = 10000, RETRY_MS = 5 };
+enum { PATIENCE_MS = 10000, LONG_PATIENCE_MS = 120000, RETRY_MS = 5 };
 
 static nr_status status_of(int code)
 {
@@ -34,7 +34,7 @@ static const char *words_of(sqlite3 *connection, int code)
         return "the database is damaged (restore it from a copy, or start anew with --fresh)";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return "another process has kept it locked for 10 s";
+        return "another process keeps it locked";
     case SQLITE_FULL:
         return "the disk is full";
     case SQLITE_READONLY:
@@ -141,6 +141,14 @@ nr_status database_start_writing(struct database *database)
         code = sqlite3_exec(database->connection, sql, NULL, NULL, NULL);
     }
     return code == SQLITE_OK ? NR_OK : report(database, code, "preparing to write");
+}
+
+nr_status database_hold(struct database *database, const char *doing)
+{
+    sqlite3_busy_timeout(database->connection, LONG_PATIENCE_MS); /* neither call can fail */
+    nr_status status = database_execute(database, "BEGIN IMMEDIATE", doing);
+    sqlite3_busy_timeout(database->connection, PATIENCE_MS);
+    return status;
 }
 
 nr_status database_synchronous(struct database *database, bool wait)

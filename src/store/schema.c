@@ -159,7 +159,7 @@ static nr_status migrate_from(struct database *database, int64_t version)
 nr_status schema_migrate(struct database *database)
 {
     int64_t version;
-    nr_status status = database_execute(database, "BEGIN IMMEDIATE", "making the tables");
+    nr_status status = database_hold(database, "making the tables"); /* also finds out whether writing is allowed */
     if (status != NR_OK)
         return status;
     /* asked within the transaction: another process may have been here since schema_check() */

@@ -181,7 +181,7 @@ nr_status store_changed(struct store *store, nr_status status, const char *doing
 
 nr_status store_hold(struct store *store)
 {
-    nr_status status = store_change(store, "waiting for others to write");
+    nr_status status = database_hold(&store->database, "waiting for others");
     store->held = status == NR_OK;
     return status;
 }

@@ -90,8 +90,8 @@ nr_status store_write_behind(struct store *store) NR_MUST_CHECK;
 nr_status store_sync(struct store *store) NR_MUST_CHECK;
 
 /* Several calls as one: from store_hold() to store_release() nobody else writes, and all of it is recorded or, where
- * `status` is not NR_OK, nothing. store_hold() waits up to 10 s for others that write; store_release() returns
- * `status`, or why the record failed. */
+ * `status` is not NR_OK, nothing. store_hold() waits up to two minutes for others, which may be choosing many points;
+ * store_release() returns `status`, or why the record failed. */
 nr_status store_hold(struct store *store) NR_MUST_CHECK;
 nr_status store_release(struct store *store, nr_status status) NR_MUST_CHECK;
 
