@@ -118,8 +118,10 @@ static void print_goals(FILE *out, const struct study *study)
 
 static void print_title(FILE *out, const struct study *study)
 {
-    fprintf(out, "%s: study \"%s\", %" PRId64 " trials, seed %" PRIu64 "\n", study->config.path,
-            study_text(study, KEY_STUDY_NAME), study_int(study, KEY_TRIALS, NULL), study_seed(study));
+    fprintf(out, "%s: study \"%s\", ", study->config.path, study_text(study, KEY_STUDY_NAME));
+    if (!study->external || study->setting[KEY_TRIALS].file) /* else whoever asks decides */
+        fprintf(out, "%" PRId64 " trials, ", study_int(study, KEY_TRIALS, NULL));
+    fprintf(out, "seed %" PRIu64 "\n", study_seed(study));
 }
 
 static nr_status explain(FILE *out, const struct study *study, const struct preparation *preparation)

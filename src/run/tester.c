@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "run/files.h"
+#include "run/session.h"
 #include "run/preparation.h"
 #include "train/backends.h"
 #include "train/checkpoint.h"
@@ -109,7 +110,7 @@ nr_status tester_run(const struct study *study, const char *folder, const struct
                      struct log *log, struct tested *out, size_t *count)
 {
     struct tester tester;
-    size_t members = 0, *front = mem_array(results->count, sizeof *front);
+    size_t members = 0, tested = 0, *front = mem_array(results->count, sizeof *front);
     if (!front || results_front(results, front, &members) != NR_OK) {
         free(front);
         return log_no_memory(log, "testing");
@@ -121,14 +122,20 @@ nr_status tester_run(const struct study *study, const char *folder, const struct
     if (status == NR_OK)
         status = preparation_compare_data(&tester.preparation, &recorded, folder, log);
     for (size_t i = 0; i < members && status == NR_OK; i++) {
-        out[i].record = front[i];
-        status = test_trial(&tester, study, &results->record[front[i]], &out[i]);
+        const struct record *record = &results->record[front[i]];
+        if (session_is_asker(record->owner)) {
+            log_warning(log, "trial %lld was measured elsewhere, its weights are not here", (long long)record->trial);
+            continue;
+        }
+        out[tested].record = front[i];
+        status = test_trial(&tester, study, record, &out[tested]);
         if (status == NR_OK)
-            status = store_record_test(store, results->record[front[i]].trial, out[i].accuracy, out[i].loss);
+            status = store_record_test(store, record->trial, out[tested].accuracy, out[tested].loss);
+        tested++;
     }
     clear(&tester);
     free(front);
     if (status == NR_OK)
-        *count = members;
+        *count = tested;
     return status;
 }

@@ -52,6 +52,7 @@ static void a_search_leaves_alone_what_was_asked_for(void **state)
     expect(folder, "tell small 3 fail=nan", 0, "trial 3 failed: nan");
     expect(folder, "tell small point hidden=32 learning_rate=1e-3 dropout=0.25 epochs=2 val_accuracy=0.875", 0,
            "trial 8 done");
+    expect(folder, "test small", 0, "trial 1 was measured elsewhere, its weights are not here");
     load(folder, "runs/small", &store, &study, &results);
     assert_int_equal(results.count, 8);
     assert_near(results.record[0].value[0], 0.97, 0, 0);
