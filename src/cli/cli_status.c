@@ -123,21 +123,16 @@ static void append_counts(const struct view *view, const struct standing *standi
         text_format(line, ", %zu asked for and not told yet", asked);
 }
 
-/* "name         line", and every further line below it. */
-static void print_lines(FILE *out, const char *name, const char *lines)
+static nr_status print_health(struct cli *cli, const struct standing *standing)
 {
-    while (*lines) {
-        size_t length = strcspn(lines, "\n");
-        fprintf(out, "%-12s %.*s\n", name, (int)length, lines);
-        lines += length + (lines[length] == '\n');
-        name = "";
-    }
-}
-
-static void print_health(FILE *out, const struct standing *standing)
-{
-    print_lines(out, "model", standing->health.model.data ? standing->health.model.data : "");
-    print_lines(out, "health", standing->health.findings.length ? standing->health.findings.data : "healthy");
+    struct text text = {0};
+    text_format(&text, "model        %s\n", standing->health.model.data ? standing->health.model.data : "");
+    health_append_findings(&standing->health, &text);
+    nr_status status = text.failed ? log_no_memory(cli->log, "printing the status") : NR_OK;
+    if (status == NR_OK)
+        fputs(text.data, cli->out);
+    text_clear(&text);
+    return status;
 }
 
 static nr_status print_text(struct cli *cli, const struct view *view, const struct standing *standing)
@@ -161,9 +156,7 @@ static nr_status print_text(struct cli *cli, const struct view *view, const stru
     status = summary_print_front(&summary, cli->log, cli->out);
     if (status == NR_OK && view->front.members)
         status = summary_print_figures(&summary, cli->log, cli->out);
-    if (status == NR_OK)
-        print_health(cli->out, standing);
-    return status;
+    return status == NR_OK ? print_health(cli, standing) : status;
 }
 
 /* A column and its only cell; a whole number below 0 is unknown. */

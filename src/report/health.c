@@ -232,3 +232,14 @@ void health_clear(struct health *health)
     text_clear(&health->model);
     text_clear(&health->findings);
 }
+
+void health_append_findings(const struct health *health, struct text *text)
+{
+    const char *line = health->findings.length ? health->findings.data : "healthy", *name = "health";
+    while (*line) {
+        size_t length = strcspn(line, "\n");
+        text_format(text, "%-12s %.*s\n", name, (int)length, line);
+        line += length + (line[length] == '\n');
+        name = "";
+    }
+}

@@ -25,5 +25,7 @@ struct health {
 /* `out` starts empty or is cleared before. */
 nr_status health_check(const struct health_subject *subject, struct log *log, struct health *out) NR_MUST_CHECK;
 void health_clear(struct health *health);
+/* "health       bound: ...", every further finding in a line below, or "health       healthy". */
+void health_append_findings(const struct health *health, struct text *text);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "report/health.h"
 #include "report/listing.h"
 #include "report/phrase.h"
 #include "report/terminal.h"
@@ -103,16 +104,29 @@ static void append_next(const struct summary *summary, struct text *text)
     } else {
         text_format(&command, "%s show %s %" PRId64, program, folder.data, results->record[best].trial);
         append_command(text, "next         the best trial", &command);
+        text_format(&command, "%s model %s", program, folder.data);
+        append_command(text, "             what mattered", &command);
         text_format(&command, "%s test %s", program, folder.data);
         append_command(text, "             the test set", &command);
     }
     if (summary->configuration && best != SIZE_MAX) {
-        text_format(&command, "%s %s --set study.trials=%" PRId64, program, summary->configuration,
-                    2 * trials);
+        text_format(&command, "%s %s --set study.trials=%" PRId64, program, summary->configuration, 2 * trials);
         append_command(text, "             search on", &command);
     }
     text->failed |= folder.failed;
     text_clear(&folder);
+}
+
+/* What is wrong, where anything is, but for the model: `nasrun status` judges that, which can take a while. */
+static nr_status append_health(const struct summary *summary, struct log *log, struct text *text)
+{
+    struct health health = {0};
+    const struct health_subject subject = {.results = summary->results, .front = summary->front};
+    nr_status status = health_check(&subject, log, &health);
+    if (status == NR_OK && health.findings.length)
+        health_append_findings(&health, text);
+    health_clear(&health);
+    return status;
 }
 
 nr_status summary_print(const struct summary *summary, struct log *log, FILE *stream)
@@ -125,8 +139,12 @@ nr_status summary_print(const struct summary *summary, struct log *log, FILE *st
         status = summary_print_front(summary, log, stream);
     if (status == NR_OK)
         status = summary_print_figures(summary, log, stream);
-    if (status != NR_OK)
+    if (status == NR_OK)
+        status = append_health(summary, log, &text);
+    if (status != NR_OK) {
+        text_clear(&text);
         return status;
+    }
     append_next(summary, &text);
     return put(&text, log, stream);
 }

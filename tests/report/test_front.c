@@ -297,6 +297,7 @@ static void at_the_end_of_a_run(void **state)
         "\n"
         "files        runs/small: pareto.csv, trials.csv, weights/ of the front, nasrun.log, study.db\n"
         "next         the best trial         nasrun show runs/small 1\n"
+        "             what mattered          nasrun model runs/small\n"
         "             the test set           nasrun test runs/small\n"
         "             search on              nasrun small.ini --set study.trials=16\n");
     free(memory.text);
