@@ -94,6 +94,13 @@ static void append_trials(struct text *text, const int64_t *trial, size_t count)
         text_format(text, "%s%" PRId64, i == 0 ? "" : i + 1 < count ? ", " : " and ", trial[i]);
 }
 
+/* ", success -0.22 (80 %)": a part that takes something away. */
+static void append_chance(struct text *text, const char *what, double log_chance)
+{
+    if (log_chance < -0.005)
+        text_format(text, ", %s %.3g (%.0f %%)", what, log_chance, 100 * exp(log_chance));
+}
+
 static void append_acquisition(struct text *text, const struct explanation *explanation)
 {
     const struct diagnosis_reason *reason = &explanation->reason;
@@ -101,11 +108,13 @@ static void append_acquisition(struct text *text, const struct explanation *expl
     text_format(text, "  %-14s log %.3g", "value", reason->log_value);
     if (!isnan(reason->log_improvement))
         text_format(text, " = improvement %.3g", reason->log_improvement);
-    if (!isnan(reason->log_success) && reason->log_success < 0)
-        text_format(text, ", success %.3g (%.0f %%)", reason->log_success, 100 * exp(reason->log_success));
+    append_chance(text, "success", reason->log_success);
     for (size_t j = study->objectives; j < model_outcomes(study); j++) {
-        double feasible = reason->log_feasible[j - study->objectives];
-        text_format(text, ", %s kept %.3g (%.0f %%)", model_outcome_name(study, j), feasible, 100 * exp(feasible));
+        struct text kept = {0};
+        text_format(&kept, "%s kept", model_outcome_name(study, j));
+        append_chance(text, kept.data ? kept.data : "", reason->log_feasible[j - study->objectives]);
+        text->failed |= kept.failed;
+        text_clear(&kept);
     }
     if (!isnan(reason->log_seconds)) {
         text_format(text, ", less its cost %.3g (", reason->log_seconds);
@@ -147,8 +156,12 @@ static void append_exploration(struct text *text, const struct explanation *expl
         double left = reason->deviation[j];
         if (!diagnosis_models(explanation->look->diagnosis, j))
             continue;
-        text_format(text, "  %-14s %.0f %% of the uncertainty about %s was left: %s\n", "exploration", 100 * left,
-                    model_outcome_name(view->study, j),
+        text_format(text, "  %-14s ", "exploration");
+        if (left < 0.01)
+            text_append(text, "less than 1 %");
+        else
+            text_format(text, "%.0f %%", 100 * left);
+        text_format(text, " of the uncertainty about %s was left: %s\n", model_outcome_name(view->study, j),
                     left > 0.5    ? "new ground"
                     : left > 0.25 ? "between new and known ground"
                                   : "known ground");

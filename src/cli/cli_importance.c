@@ -1,4 +1,6 @@
 /* nasrun importance [STUDY]: which dimensions matter to the model, and where each is best. */
+#include <stdint.h>
+
 #include "cli/view.h"
 #include "report/model.h"
 
@@ -12,7 +14,7 @@ nr_status command_importance(struct cli *cli)
         return status;
     status = view_expect_model(&view, cli->log, &look);
     if (status == NR_OK) {
-        status = model_importance_table(view.study, look.diagnosis, cli->log, &table);
+        status = model_importance_table(view.study, look.diagnosis, SIZE_MAX, cli->log, &table);
         if (status == NR_OK)
             status = view_print(cli, table);
         look_clear(&look);

@@ -2,6 +2,8 @@
 #include "cli/view.h"
 #include "report/model.h"
 
+enum { MOST_DIMENSIONS = 12 }; /* shown per outcome; `nasrun importance` shows all */
+
 static const char explanation[] =
     "\nR2, in 95 % and gain judge predictions of each result from all others: an R2 of 1 is perfect, of 0 no better "
     "than\n"
@@ -34,7 +36,7 @@ static nr_status print(struct cli *cli, const struct view *view, struct look *lo
     if (status != NR_OK || !text)
         return status;
     fprintf(cli->out, "\n");
-    status = model_importance_table(view->study, look->diagnosis, cli->log, &table);
+    status = model_importance_table(view->study, look->diagnosis, MOST_DIMENSIONS, cli->log, &table);
     return status == NR_OK ? print_table(cli, table, importance_explanation) : status;
 }
 

@@ -12,7 +12,7 @@ enum {
     FEWEST_SAMPLES = 256,
     BINS = 8, /* that the range of a dimension is cut into to find where the mean is best */
 };
-static const double most_work = 4e7; /* evaluations of the kernel: a second or less */
+static const double most_work = 1e9; /* factors of the kernel: a second or two */
 
 /* Two independent sets of points in the unit cube, a and b, the outcome at both, and work memory. */
 struct sampling {
@@ -31,9 +31,9 @@ static const double *unit_of(const struct sampling *sampling, size_t sample, siz
 
 static size_t samples_for(const struct diagnosis *diagnosis)
 {
-    double evaluations = (double)(diagnosis->problem->space->count + 2) * (double)surrogate_rows(diagnosis->surrogate);
+    double dimensions = (double)diagnosis->problem->space->count, rows = (double)surrogate_rows(diagnosis->surrogate);
     size_t samples = MOST_SAMPLES;
-    while (samples > FEWEST_SAMPLES && (double)samples * evaluations > most_work)
+    while (samples > FEWEST_SAMPLES && (double)samples * (dimensions + 2) * rows * dimensions > most_work)
         samples /= 2;
     return samples;
 }

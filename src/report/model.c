@@ -82,15 +82,26 @@ static int compare_ranked(const void *left, const void *right)
     return a->dimension < b->dimension ? -1 : a->dimension > b->dimension;
 }
 
+/* Of a dimension that does not matter no place is better than another. */
+static const double least_total = 0.01;
+
+static void append_best(struct text *text, const struct dimension *dimension,
+                        const struct diagnosis_importance *importance)
+{
+    bool real = !dimension->levels && dimension->kind == DIM_REAL;
+    if (importance->total < least_total || isnan(importance->best))
+        return;
+    if (real)
+        text_format(text, "%.2g", importance->best); /* an eighth of the range is known to two digits */
+    else
+        dimension_append_value(dimension, importance->best, text);
+}
+
 static void add_importance(struct filling *filling, const char *outcome, const struct dimension *dimension,
                            const struct diagnosis_importance *importance)
 {
     struct text best = {0};
-    dimension_append_value(dimension, importance->best, &best);
-    if (!dimension->levels && dimension->kind == DIM_REAL && !isnan(importance->best)) {
-        text_clear(&best); /* an eighth of the range is known to two digits */
-        text_format(&best, "%.2g", importance->best);
-    }
+    append_best(&best, dimension, importance);
     if (best.failed)
         filling->status = NR_NO_MEMORY;
     filling_row(filling);
@@ -104,7 +115,8 @@ static void add_importance(struct filling *filling, const char *outcome, const s
 }
 
 static nr_status add_importances(struct filling *filling, const struct study *study, struct diagnosis *diagnosis,
-                                 size_t outcome, struct diagnosis_importance *importance, struct ranked *ranked)
+                                 size_t outcome, size_t most, struct diagnosis_importance *importance,
+                                 struct ranked *ranked)
 {
     const struct space *space = &study->space;
     size_t count = 0;
@@ -115,13 +127,13 @@ static nr_status add_importances(struct filling *filling, const struct study *st
         if (!isnan(importance[d].total))
             ranked[count++] = (struct ranked){d, importance[d].total};
     qsort(ranked, count, sizeof *ranked, compare_ranked);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && i < most; i++)
         add_importance(filling, model_outcome_name(study, outcome), &space->dimension[ranked[i].dimension],
                        &importance[ranked[i].dimension]);
     return NR_OK;
 }
 
-nr_status model_importance_table(const struct study *study, struct diagnosis *diagnosis, struct log *log,
+nr_status model_importance_table(const struct study *study, struct diagnosis *diagnosis, size_t most, struct log *log,
                                  struct table **out)
 {
     struct filling filling = filling_begin();
@@ -140,7 +152,7 @@ nr_status model_importance_table(const struct study *study, struct diagnosis *di
         filling.status = NR_NO_MEMORY;
     for (size_t j = 0; j < model_outcomes(study) && filling.status == NR_OK; j++)
         if (diagnosis_models(diagnosis, j))
-            filling.status = add_importances(&filling, study, diagnosis, j, importance, ranked);
+            filling.status = add_importances(&filling, study, diagnosis, j, most, importance, ranked);
     free(importance);
     free(ranked);
     return filling_end(&filling, log, "measuring importances", out);

@@ -16,8 +16,8 @@ double model_outcome_value(const struct study *study, const struct record *recor
 /* A row per modelled outcome: errors left out one by one, and the noise. */
 nr_status model_quality_table(const struct study *study, struct diagnosis *diagnosis, struct log *log,
                               struct table **out) NR_MUST_CHECK;
-/* A row per modelled outcome and dimension, those that matter most first. */
-nr_status model_importance_table(const struct study *study, struct diagnosis *diagnosis, struct log *log,
+/* A row per modelled outcome and dimension, those that matter most first; at most `most` of them per outcome. */
+nr_status model_importance_table(const struct study *study, struct diagnosis *diagnosis, size_t most, struct log *log,
                                  struct table **out) NR_MUST_CHECK;
 /* A row per modelled outcome and result: measured, and predicted from all others. */
 nr_status model_loo_table(const struct study *study, struct diagnosis *diagnosis, struct log *log,

@@ -226,7 +226,7 @@ static void from_outside(void **state)
     expect(reading(folder, "explain 7", 0), (const char *const[]){"nasrun did not choose it", NULL});
     expect(reading(folder, "explain 6", 0), (const char *const[]){"failed, nan", "no model was asked", NULL});
     expect(reading(folder, "explain 8", 0),
-           (const char *const[]){"chosen by   bo", "loss ", "heat ", "heat kept", "the best believed then", NULL});
+           (const char *const[]){"chosen by   bo", "loss ", "heat ", "the best believed then", NULL});
     expect(reading(folder, "status", 0), (const char *const[]){"model ", "health ", NULL});
 }
 
