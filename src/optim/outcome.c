@@ -146,7 +146,7 @@ static nr_status try_transform(struct outcome *outcome, const struct outcome_dat
 
 static nr_status choose_transform(struct outcome *outcome, const struct outcome_data *data, struct rng rng)
 {
-    double *theta = mem_array(gp_parameters(gp_model_of(outcome->gp)), sizeof *theta), plain, ranked;
+    double *theta = mem_array(gp_parameters(gp_model_of(outcome->gp)), sizeof *theta), plain = 0, ranked = 0;
     if (!theta)
         return NR_NO_MEMORY;
     nr_status status = try_transform(outcome, data, false, rng, theta, &plain);

@@ -11,12 +11,12 @@
 #include "optim/streams.h"
 
 enum {
-    POOL = 600,           /* random candidates */
+    POOL = 500,           /* random candidates */
     POOL_TRIES = 8000,    /* draws for them, where few points are allowed */
     POOL_SCARCE = 100,    /* fewer than that call for repairs, */
     REPAIR_TRIES = 20000, /* which look at so many points */
-    FRONT_MOST = 24,      /* members of the front whose neighbours are candidates */
-    CLIMBERS = 5,         /* local searches, from the best candidates */
+    FRONT_MOST = 16,      /* members of the front whose neighbours are candidates */
+    CLIMBERS = 4,         /* local searches, from the best candidates */
     ROUNDS = 6,           /* of a local search */
     REFINE_ROUNDS = 24,   /* evaluations of a gradient climb */
     REFINE_RESULTS = 300, /* with more results each evaluation is dear: fewer climbs, */

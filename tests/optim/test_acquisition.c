@@ -204,6 +204,51 @@ static void four_objectives_by_sampling(void **state)
     boxes_destroy(boxes);
 }
 
+/* The derivatives of log EHVI against central differences, 1 to 4 objectives, none or one of them exact, near the front
+ * and far below it where only logarithms are left. A difference over 2e-5 errs by 1e-10 relative to the third
+ * derivative, which grows like the square of the distance in deviations, and by 1e-16 / 1e-5 times the value. */
+static void slopes_against_differences(void **state)
+{
+    (void)state;
+    enum { COUNT = 8 };
+    struct rng rng = rng_create(12, 0, RANDOM_TEST, 0, 0);
+    const double reference[4] = {0}, step = 1e-5;
+    for (int repeat = 0; repeat < 120; repeat++) {
+        size_t objectives = 1 + (size_t)repeat % 4;
+        bool far = repeat % 3 == 2, exact = objectives > 1 && repeat % 5 == 4;
+        double points[COUNT * 4], mu[4], sigma[4], by_mu[4] = {NAN, NAN, NAN, NAN}, by_sigma[4];
+        struct boxes *boxes = NULL;
+        for (size_t i = 0; i < COUNT * objectives; i++)
+            points[i] = rng_unit(&rng);
+        for (size_t j = 0; j < objectives; j++) {
+            mu[j] = rng_unit(&rng) - (far ? 2 : 0);
+            sigma[j] = 0.05 + 0.3 * rng_unit(&rng);
+        }
+        if (exact) {
+            sigma[objectives - 1] = 0;
+            mu[objectives - 1] = 0.5;
+        }
+        assert_ok(boxes_create(points, COUNT, objectives, reference, 0, &boxes));
+        double value = boxes_log_ehvi_slope(boxes, mu, sigma, by_mu, by_sigma);
+        assert_near(value, boxes_log_ehvi(boxes, mu, sigma), 1e-9, 1e-9);
+        for (size_t j = 0; j < 2 * objectives; j++) {
+            double *at = j < objectives ? &mu[j] : &sigma[j - objectives], kept = *at;
+            double slope = j < objectives ? by_mu[j] : by_sigma[j - objectives];
+            if (j >= objectives && sigma[j - objectives] <= 0) {
+                assert_true(slope == 0);
+                continue;
+            }
+            *at = kept + step;
+            double above = boxes_log_ehvi(boxes, mu, sigma);
+            *at = kept - step;
+            double below = boxes_log_ehvi(boxes, mu, sigma);
+            *at = kept;
+            assert_near(slope, (above - below) / (2 * step), 1e-5, 1e-5);
+        }
+        boxes_destroy(boxes);
+    }
+}
+
 static void empty_front_and_one_objective(void **state)
 {
     (void)state;
@@ -232,6 +277,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(golden_ehvi_one_exact),
         cmocka_unit_test(all_exact),
         cmocka_unit_test(four_objectives_by_sampling),
+        cmocka_unit_test(slopes_against_differences),
         cmocka_unit_test(empty_front_and_one_objective),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);

@@ -115,6 +115,25 @@ static void way_back(void **state)
     assert_near(response_restore(&map, 0), 0.1, 1e-15, 0);
 }
 
+/* log Phi(z) against values at 50 digits, and its slope against differences across the branches. */
+static void log_probability(void **state)
+{
+    (void)state;
+    static const struct {
+        double z, value;
+    } known[] = {{0, -0.69314718055994530942},  {1, -0.17275377902344988953},   {-1, -1.8410216450092635058},
+                 {-5, -15.064998393988725736},  {-5.5, -17.779376352625260511}, {-10, -53.231285150512470578},
+                 {-40, -804.60844201375378817}, {6, -9.8658764552437573169e-10}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_near(normal_log_probability(known[i].z, NULL), known[i].value, 2e-13, 1e-15);
+    for (double z = -12; z < 4; z += 0.37) {
+        double slope = NAN, step = 1e-5;
+        (void)normal_log_probability(z, &slope);
+        double difference = (normal_log_probability(z + step, NULL) - normal_log_probability(z - step, NULL)) / 2e-5;
+        assert_near(slope, difference, 1e-7, 1e-9);
+    }
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
@@ -124,6 +143,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(constants_and_single_values),
         cmocka_unit_test(variances),
         cmocka_unit_test(way_back),
+        cmocka_unit_test(log_probability),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
