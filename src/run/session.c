@@ -176,10 +176,10 @@ nr_status session_ask(struct session *session, int64_t count, int64_t *first, in
     if (status != NR_OK)
         return status;
     status = finish_operation(session, suggest_all(session, count, &next, &got));
-    if (status != NR_OK) { /* the optimizer has made suggestions that are not on record */
+    if (status != NR_OK || got < count) /* the optimizer has made or tried suggestions that are not on record */
         forget_optimizer(session);
+    if (status != NR_OK)
         return status;
-    }
     *first = next;
     *given = got;
     return NR_OK;

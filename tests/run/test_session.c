@@ -2,6 +2,8 @@
  * a refused call leaves as it was. */
 #include "run/asking.h"
 
+#include <pthread.h>
+
 #include "run/files.h"
 #include "run/replay.h"
 #include "store/store.h"
@@ -59,6 +61,45 @@ static void sessions_on_one_study_follow_each_other(void **state)
     session_close(session[0]);
     session_close(session[1]);
     free_points(expected);
+    free(folder);
+}
+
+enum { THREADS = 4, STEPS = 6 };
+
+struct thread {
+    const char *folder;
+    int64_t trial[STEPS];
+};
+
+static void *drive_alone(void *context)
+{
+    struct thread *thread = context;
+    struct session *session = asking_open(thread->folder, NULL);
+    for (int i = 0; i < STEPS; i++)
+        thread->trial[i] = asking_step(session);
+    session_close(session);
+    return NULL;
+}
+
+static void threads_have_sessions_of_their_own(void **state)
+{
+    (void)state;
+    char *folder = asking_folder("threads");
+    struct thread thread[THREADS];
+    pthread_t running[THREADS];
+    bool seen[THREADS * STEPS + 1] = {false};
+    for (int i = 0; i < THREADS; i++) {
+        thread[i].folder = folder;
+        assert_int_equal(pthread_create(&running[i], NULL, drive_alone, &thread[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(running[i], NULL), 0);
+        for (int k = 0; k < STEPS; k++) {
+            int64_t trial = thread[i].trial[k];
+            assert_true(trial >= 1 && trial <= THREADS * STEPS && !seen[trial]);
+            seen[trial] = true;
+        }
+    }
     free(folder);
 }
 
@@ -307,6 +348,7 @@ static void every_suggestion_can_be_made_again(void **state)
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(a_new_session_goes_on_with_the_same_points),
     cmocka_unit_test(sessions_on_one_study_follow_each_other),
+    cmocka_unit_test(threads_have_sessions_of_their_own),
     cmocka_unit_test(trials_asked_at_once_differ),
     cmocka_unit_test(results_are_recorded_whole),
     cmocka_unit_test(ended_and_unknown_trials_are_refused),
