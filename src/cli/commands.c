@@ -36,8 +36,9 @@ const struct command commands[] = {
     {.name = "best",
      .synopsis = "[STUDY]",
      .help = "the best trial by what the model believes, not the luckiest measurement",
-     .details = "Most thresholds met, then the best first objective, by the means that the model expects; beside it what was\n"
-                "measured. Without a model, by what was measured.\n",
+     .details =
+         "Most thresholds met, then the best first objective, by the means that the model expects; beside it what was\n"
+         "measured. Without a model, by what was measured.\n",
      .flags = CLI_TABLE,
      .most = 1,
      .run = command_best},
@@ -113,13 +114,12 @@ const struct command commands[] = {
     {.name = "serve",
      .synopsis = "CONFIG.ini|STUDY",
      .help = "ask and tell as lines of JSON on standard input and output",
-     .details = "{\"ask\":2}                                  {\"trials\":[{\"trial\":1,\"point\":{...}},...]}\n"
-                "{\"tell\":{\"trial\":1,\"values\":{...}}}       {\"ok\":true}; \"point\" in place of \"trial\": from "
-                "elsewhere\n"
-                "{\"fail\":{\"trial\":1,\"cause\":\"...\"}}      {\"ok\":true}\n"
-                "{\"pareto\":{}}                             "
-                "{\"pareto\":[...],\"hypervolume\":h,\"reference\":[...]}\n"
-                "Anything wrong is answered {\"error\":\"...\"}, and it goes on until the end of input.\n",
+     .details = "{\"ask\":2}                                 {\"trials\":[{\"trial\":1,\"point\":{...}},...]}\n"
+                "{\"tell\":{\"trial\":1,\"values\":{...}}}       {\"ok\":true}; \"seconds\" may be given, too\n"
+                "{\"tell\":{\"point\":{...},\"values\":{...}}}   {\"ok\":true}: a result from elsewhere\n"
+                "{\"fail\":{\"trial\":1,\"cause\":\"...\"}}        {\"ok\":true}\n"
+                "{\"pareto\":{}}                             {\"pareto\":[...],\"hypervolume\":h,\"reference\":[...]}\n"
+                "anything wrong                            {\"error\":\"...\"}, and it goes on to the end of input\n",
      .flags = CLI_SET | CLI_OUT,
      .fewest = 1,
      .most = 1,
