@@ -307,7 +307,7 @@ static void a_kill_loses_no_answer(void **state)
         assert_int_equal(server_wait(&server), 128 + SIGKILL);
         fclose(server.in);
     }
-    struct session *session = asking_open(folder, test_log());
+    struct session *session = asking_open(folder, NULL);
     const struct results *results;
     assert_ok(session_results(session, &results));
     assert_true((long long)results->count >= answered);

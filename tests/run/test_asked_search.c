@@ -22,8 +22,8 @@ static void load(const char *folder, const char *study, struct store **store, st
                  struct results *results)
 {
     char *path = file_join(folder, study);
-    assert_ok(files_open_study(path, true, test_log(), store, described));
-    assert_ok(results_load(*store, *described, test_log(), results));
+    assert_ok(files_open_study(path, true, NULL, store, described));
+    assert_ok(results_load(*store, *described, NULL, results));
     free(path);
 }
 

@@ -21,6 +21,7 @@ static void talk_open(struct talk *talk, const char *name)
 static void talk_close(struct talk *talk)
 {
     session_close(talk->protocol.session);
+    log_destroy(talk->protocol.log);
     free(talk->folder);
 }
 

@@ -14,7 +14,7 @@ enum { TRIALS = 14 }; /* 6 initial points, 8 by the model */
 static void undisturbed(const char *name, char *points[TRIALS])
 {
     char *folder = asking_folder(name);
-    struct session *session = asking_open(folder, test_log());
+    struct session *session = asking_open(folder, NULL);
     for (int i = 0; i < TRIALS; i++)
         points[i] = strdup(asking_record(session, asking_step(session))->point_text);
     session_close(session);
@@ -33,7 +33,7 @@ static void a_new_session_goes_on_with_the_same_points(void **state)
     char *expected[TRIALS], *folder = asking_folder("reopened");
     undisturbed("at-once", expected);
     for (int i = 0; i < TRIALS; i++) {
-        struct session *session = asking_open(folder, test_log());
+        struct session *session = asking_open(folder, NULL);
         assert_string_equal(asking_record(session, asking_step(session))->point_text, expected[i]);
         session_close(session);
     }
@@ -46,7 +46,7 @@ static void sessions_on_one_study_follow_each_other(void **state)
     (void)state;
     char *expected[TRIALS], *folder = asking_folder("shared");
     undisturbed("alone", expected);
-    struct session *session[2] = {asking_open(folder, test_log()), asking_open(folder, test_log())};
+    struct session *session[2] = {asking_open(folder, NULL), asking_open(folder, NULL)};
     for (int i = 0; i < TRIALS; i++) {
         struct session *asker = session[i % 2], *teller = session[(i / 2) % 2];
         int64_t trial, given;
@@ -108,7 +108,7 @@ static void trials_asked_at_once_differ(void **state)
     (void)state;
     enum { ASKED = 20 }; /* beyond the initial points: the model sees the others as pending */
     char *folder = asking_folder("many");
-    struct session *session = asking_open(folder, test_log());
+    struct session *session = asking_open(folder, NULL);
     int64_t first, given;
     for (int i = 0; i < 8; i++)
         asking_step(session);
@@ -127,7 +127,7 @@ static void results_are_recorded_whole(void **state)
 {
     (void)state;
     char *folder = asking_folder("whole");
-    struct session *session = asking_open(folder, test_log());
+    struct session *session = asking_open(folder, NULL);
     const struct study *study = session_study(session);
     int64_t first, given, other;
     struct told told;
@@ -143,7 +143,7 @@ static void results_are_recorded_whole(void **state)
     assert_int_equal(other, 4);
     session_close(session);
 
-    session = asking_open(folder, test_log());
+    session = asking_open(folder, NULL);
     study = session_study(session);
     const struct record *done = asking_record(session, 1), *failed = asking_record(session, 2);
     double h1 = point[0], h2 = point[1];
@@ -193,6 +193,7 @@ static void refusal_open(struct refusal *refusal, const char *name)
 static void refusal_close(struct refusal *refusal)
 {
     session_close(refusal->session);
+    log_destroy(refusal->log);
     free(refusal->before);
     free(refusal->store);
     free(refusal->folder);
@@ -297,7 +298,7 @@ static void a_small_space_ends(void **state)
     static const char configuration[] = "[study]\nname = small\n[space]\na = bool\nb = choice x, y, z\n"
                                         "[objectives]\nf = maximize\n[search]\ninitial = 2\n";
     char *folder = asking_folder("small"), *path = file_join(folder, "small.ini"), *study = file_join(folder, "s");
-    struct session_options options = {.study = path, .folder = study, .asker = "a test", .log = test_log()};
+    struct session_options options = {.study = path, .folder = study, .asker = "a test"};
     struct session *session;
     int64_t first, given;
     assert_ok(file_replace(path, configuration, strlen(configuration), false, NULL));
@@ -320,7 +321,7 @@ static void every_suggestion_can_be_made_again(void **state)
 {
     (void)state;
     char *folder = asking_folder("again"), *store_path = file_join(folder, "study");
-    struct session *session = asking_open(folder, test_log());
+    struct session *session = asking_open(folder, NULL);
     for (int i = 0; i < TRIALS; i++)
         asking_step(session);
     struct store *store;
@@ -329,7 +330,7 @@ static void every_suggestion_can_be_made_again(void **state)
     assert_ok(files_open_study(store_path, true, NULL, &store, &study));
     problem_init_external(&problem, study);
     for (int64_t trial = 1; trial <= TRIALS; trial += 3) {
-        struct replay replay = {.study = study, .store = store, .log = test_log()};
+        struct replay replay = {.study = study, .store = store};
         struct suggestion suggestion;
         assert_ok(replay_create_optimizer(&problem, NULL, &replay.optimizer));
         assert_ok(replay_before(&replay, trial));
