@@ -25,15 +25,6 @@ struct gp {
     size_t x_capacity, vector_capacity, factor_capacity, scratch_capacity;
 };
 
-struct gp_model gp_model_default(struct kernel kernel)
-{
-    return (struct gp_model){.kernel = kernel,
-                             .length = {sqrt(2) + 0.5 * log((double)kernel.features), sqrt(3)},
-                             .noise = {-4, 1},
-                             .scale = {0, 1},
-                             .additive = {0, 1}};
-}
-
 nr_status gp_create(const struct gp_model *model, struct gp **out)
 {
     struct gp *gp = mem_array(1, sizeof *gp);
@@ -167,31 +158,6 @@ static double solve_outcomes(struct gp *gp, double mean, size_t first, size_t n,
     return quadratic;
 }
 
-/* log LogNormal(e^t; mean, sd) = -t - (t - mean)^2 / (2 sd^2) - log(sd sqrt(2 pi)); its derivative by t is added. */
-static double log_prior(struct gp_prior prior, double t, double *gradient)
-{
-    if (prior.sd <= 0)
-        return 0;
-    double z = (t - prior.mean) / prior.sd;
-    if (gradient)
-        *gradient += -1 - z / prior.sd;
-    return -t - 0.5 * z * z - log(prior.sd) - 0.5 * log_two_pi;
-}
-
-static double log_priors(const struct gp_model *model, const double *theta, double *gradient)
-{
-    size_t features = model->kernel.features;
-    double sum = 0;
-    for (size_t j = 0; j < features; j++)
-        sum += log_prior(model->length, theta[j], gradient ? gradient + j : NULL);
-    sum += log_prior(model->noise, theta[features + 2], gradient ? gradient + features + 2 : NULL);
-    if (model->fit_scale)
-        sum += log_prior(model->scale, theta[features], gradient ? gradient + features : NULL);
-    if (model->fit_scale && model->kernel.additive)
-        sum += log_prior(model->additive, theta[features + 1], gradient ? gradient + features + 1 : NULL);
-    return sum;
-}
-
 /* U'^-1 of the first n points that were factored into `scratch`. */
 static nr_status invert_factor(struct gp *gp, size_t n, size_t stride)
 {
@@ -221,6 +187,8 @@ static nr_status likelihood_gradient(struct gp *gp, const double *theta, double 
         gradient[t] *= 0.5;
     gradient[parameters] = 0.5 * trace * exp(theta[parameters]);
     gradient[parameters + 1] = sum;
+    if (gp->model.sparse)
+        gradient[parameters + 2] = 0; /* the likelihood does not know it */
     return NR_OK;
 }
 
@@ -240,7 +208,7 @@ nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value
         if (status != NR_OK)
             return status;
     }
-    double posterior = likelihood + log_priors(&gp->model, theta, gradient);
+    double posterior = likelihood + gp_log_prior(&gp->model, theta, gradient);
     if (!isfinite(posterior))
         return NR_INVALID;
     *value = (struct gp_value){likelihood, posterior};

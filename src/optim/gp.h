@@ -15,10 +15,13 @@ struct gp_prior {    /* of a positive quantity; sd 0: flat */
     double mean, sd; /* of its logarithm */
 };
 
-/* Hyper-parameters theta: the kernel's (log lengths, log scale, log additive), then log noise, then the mean. */
+/* Hyper-parameters theta: the kernel's (log lengths, log scale, log additive), then log noise, then the mean, then log
+ * tau where the prior is sparse: 1 / length^2 ~ half-Cauchy(tau), tau ~ half-Cauchy(0.1) (Eriksson and Jankowiak 2021).
+ */
 struct gp_model {
     struct kernel kernel;
     bool fit_scale; /* else scale and additive stay where they are */
+    bool sparse;    /* lengths by the prior for many dimensions of which few matter, `length` is not regarded */
     struct gp_prior length, noise, scale, additive;
 };
 
@@ -28,8 +31,12 @@ struct gp_model gp_model_default(struct kernel kernel);
 
 static inline size_t gp_parameters(const struct gp_model *model)
 {
-    return kernel_parameters(&model->kernel) + 2;
+    return kernel_parameters(&model->kernel) + 2 + model->sparse;
 }
+
+/* The log density of theta; its gradient is added to `gradient` (may be NULL). Of tau and, where the prior is sparse,
+ * of lengths it is the density of the logarithm, of all else that of the quantity. */
+double gp_log_prior(const struct gp_model *model, const double *theta, double *gradient);
 
 struct gp;
 

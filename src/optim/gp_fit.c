@@ -105,6 +105,16 @@ out:
     return status;
 }
 
+/* All lengths as tau is: at 0.1, 0.01 and, with much noise, 0.01 again; the rest are drawn, some of them short. */
+static void start_sparse(const struct gp_model *model, int start, struct rng *rng, double *theta)
+{
+    size_t features = model->kernel.features;
+    double log_tau = log(start == 0 ? 0.1 : 0.01);
+    theta[features + 4] = log_tau;
+    for (size_t j = 0; j < features; j++)
+        theta[j] = -0.5 * (log_tau + (start > 2 ? 2 * rng_normal(rng) : 0));
+}
+
 /* Start 0 is the prior's mode, 1 its median, 2 long lengths with much noise; the rest are drawn around the mode. */
 static void start_at(const struct gp_model *model, int start, struct rng *rng, double *theta)
 {
@@ -120,6 +130,8 @@ static void start_at(const struct gp_model *model, int start, struct rng *rng, d
             theta[j] = mode + 0.5 + 1.5 * rng_normal(rng);
         theta[features + 2] += rng_normal(rng);
     }
+    if (model->sparse)
+        start_sparse(model, start, rng, theta);
     if (model->fit_scale && model->kernel.additive)
         theta[features] = theta[features + 1] = -0.7; /* together the variance of standardised outcomes */
 }

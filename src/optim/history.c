@@ -24,22 +24,42 @@ static size_t find_slot(const struct history *history, const char *identity)
     return slot;
 }
 
+static size_t find_id_slot(const struct history *history, int64_t id)
+{
+    uint64_t hash = (uint64_t)id * 0x9e3779b97f4a7c15u; /* Fibonacci hashing: the high bits are the good ones */
+    size_t slot = (size_t)(hash >> 32) & (history->slots - 1);
+    while (history->id_slot[slot] && history->trial[history->id_slot[slot] - 1].id != id)
+        slot = (slot + 1) & (history->slots - 1);
+    return slot;
+}
+
+static void enter(struct history *history, size_t index)
+{
+    const struct history_trial *trial = &history->trial[index];
+    size_t at = find_slot(history, trial->admission.identity);
+    if (!history->slot[at])
+        history->slot[at] = (uint32_t)index + 1;
+    history->id_slot[find_id_slot(history, trial->id)] = (uint32_t)index + 1;
+}
+
 static nr_status grow_slots(struct history *history)
 {
     if (history->slots > 2 * (history->count + 1))
         return NR_OK;
     size_t slots = history->slots ? 2 * history->slots : 64;
-    uint32_t *slot = mem_array(slots, sizeof *slot);
-    if (!slot)
+    uint32_t *slot = mem_array(slots, sizeof *slot), *id_slot = mem_array(slots, sizeof *id_slot);
+    if (!slot || !id_slot) {
+        free(slot);
+        free(id_slot);
         return NR_NO_MEMORY;
-    free(history->slot);
-    history->slot = slot;
-    history->slots = slots;
-    for (size_t i = 0; i < history->count; i++) {
-        size_t at = find_slot(history, history->trial[i].admission.identity);
-        if (!slot[at])
-            slot[at] = (uint32_t)i + 1;
     }
+    free(history->slot);
+    free(history->id_slot);
+    history->slot = slot;
+    history->id_slot = id_slot;
+    history->slots = slots;
+    for (size_t i = 0; i < history->count; i++)
+        enter(history, i);
     return NR_OK;
 }
 
@@ -57,19 +77,14 @@ nr_status history_add(struct history *history, int64_t id, const double *point, 
         trial->result.value[j] = trial->result.variance[j] = NAN;
     trial->result.seconds = NAN;
     memcpy(history->points + history->count * history->dimensions, point, history->dimensions * sizeof *point);
-    size_t slot = find_slot(history, admission->identity);
-    if (!history->slot[slot])
-        history->slot[slot] = (uint32_t)history->count + 1;
-    history->count++;
+    enter(history, history->count++);
     return NR_OK;
 }
 
 struct history_trial *history_find(const struct history *history, int64_t id)
 {
-    for (size_t i = history->count; i-- > 0;) /* results come for recent trials */
-        if (history->trial[i].id == id)
-            return &history->trial[i];
-    return NULL;
+    uint32_t entry = history->slots ? history->id_slot[find_id_slot(history, id)] : 0;
+    return entry ? &history->trial[entry - 1] : NULL;
 }
 
 const double *history_point(const struct history *history, size_t index)
@@ -92,6 +107,7 @@ void history_clear(struct history *history)
     free(history->trial);
     free(history->points);
     free(history->slot);
+    free(history->id_slot);
     *history = (struct history){0};
 }
 

@@ -21,13 +21,15 @@ struct history {
     size_t ended;   /* finished or failed */
     double *points; /* [count][dimensions] */
     size_t points_capacity;
-    uint32_t *slot; /* open addressing over identities: index + 1 of a trial, 0 where empty */
-    size_t slots;   /* a power of two, more than twice `count` */
+    uint32_t *slot;    /* open addressing over identities: index + 1 of a trial, 0 where empty */
+    uint32_t *id_slot; /* the same over the trials' numbers */
+    size_t slots;      /* of each; a power of two, more than twice `count` */
 };
 
 nr_status history_add(struct history *history, int64_t id, const double *point,
                       const struct optim_admission *admission) NR_MUST_CHECK;
-struct history_trial *history_find(const struct history *history, int64_t id); /* NULL: there is none */
+/* NULL: there is none. The last one where a number was given twice. */
+struct history_trial *history_find(const struct history *history, int64_t id);
 const double *history_point(const struct history *history, size_t index);
 /* The first trial of an identity that the history knows. */
 size_t history_first(const struct history *history, const char *identity);

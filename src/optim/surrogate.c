@@ -13,7 +13,8 @@
 enum {
     REFIT_SHARE = 25, /* results per result between fits: from 50 results on every second, from 250 on every tenth */
     FULL_UNTIL = 60,  /* results up to which doubling their number asks for a full fit */
-    MIN_RESULTS = 4
+    MIN_RESULTS = 4,
+    SPARSE_FROM = 50 /* features from which on AUTO takes the sparse prior (src/README.md has what was measured) */
 };
 /* Log lengths ~ N(length_middle + ln(d) / 2, length_sd^2): the mode of the prior of Hvarfner et al. (2024), but three
  * times as narrow (src/README.md has what was measured). */
@@ -28,6 +29,10 @@ static nr_status create_outcomes(struct surrogate *surrogate)
     model.fit_scale = true;
     model.length =
         (struct gp_prior){length_middle + 0.5 * log((double)features->count) + length_sd * length_sd, length_sd};
+    model.sparse = surrogate->options.model == MODEL_SPARSE ||
+                   (surrogate->options.model == MODEL_AUTO && features->count >= SPARSE_FROM);
+    model.kernel.additive =
+        !model.sparse; /* it would share one variance among all features, whether they matter or not */
     for (size_t j = 0; j < problem_outcomes(problem); j++) {
         enum optim_transform transform =
             j < problem->objectives ? problem->objective[j].transform : TRANSFORM_NONE; /* a bound may lie anywhere */

@@ -312,6 +312,163 @@ static void gradient_against_differences(void **state)
     gp_destroy(gp);
 }
 
+static struct gp_model sparse_model(size_t features)
+{
+    struct gp_model model = gp_model_default((struct kernel){.family = KERNEL_RBF, .features = features});
+    model.sparse = true;
+    return model;
+}
+
+/* A few logarithms and exponentials per term: 1e-14 of the sum of their sizes. */
+static void golden_sparse_prior(void **state)
+{
+    (void)state;
+    static const char *const gradients[] = {"grad0", "grad1", "grad2"};
+    static const char *const lengths[] = {"log_length0", "log_length1", "log_length2"};
+    struct gp_model model = sparse_model(3);
+    model.noise.sd = 0;
+    struct test_csv csv;
+    test_csv_read("tests/golden/gp/sparse_prior.csv", true, &csv);
+    assert_int_equal(csv.rows, 6);
+    assert_int_equal(gp_parameters(&model), 8);
+    for (size_t r = 0; r < csv.rows; r++) {
+        double theta[8] = {0}, gradient[8] = {0};
+        for (size_t j = 0; j < 3; j++)
+            theta[j] = test_csv_real(&csv, r, lengths[j]);
+        theta[7] = test_csv_real(&csv, r, "log_tau");
+        assert_near(gp_log_prior(&model, theta, gradient), test_csv_real(&csv, r, "log_prior"), 1e-14, 0);
+        for (size_t j = 0; j < 3; j++)
+            assert_near(gradient[j], test_csv_real(&csv, r, gradients[j]), 1e-13, 1e-14);
+        assert_near(gradient[7], test_csv_real(&csv, r, "grad_tau"), 1e-13, 1e-14);
+        for (size_t t = 3; t < 7; t++)
+            assert_true(gradient[t] == 0);
+    }
+    test_csv_clear(&csv);
+}
+
+/* Of 30 features two matter: the fit finds them, and says so by the lengths. */
+static void sparse_fit_finds_what_matters(void **state)
+{
+    (void)state;
+    enum { COUNT = 60, WIDE = 30 };
+    double x[WIDE * COUNT], y[COUNT], theta[WIDE + 5], gradient[WIDE + 5];
+    struct gp_model model = sparse_model(WIDE);
+    struct gp_value value;
+    struct gp *gp = NULL;
+    struct rng rng = rng_create(5, 0, RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < WIDE * COUNT; i++)
+        x[i] = rng_unit(&rng);
+    for (size_t i = 0; i < COUNT; i++)
+        y[i] = 2 * sin(5 * x[7 * COUNT + i]) + 6 * pow(x[21 * COUNT + i] - 0.4, 2) - 0.5;
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, COUNT, COUNT}, COUNT, y, NULL, NULL));
+    assert_ok(gp_fit(gp, &rng, 2, 40, theta, &value));
+    for (size_t j = 0; j < WIDE; j++)
+        if (j != 7 && j != 21) /* lengths are 4 times as long, inverse squares 16 times as small */
+            assert_true(theta[j] > fmax(theta[7], theta[21]) + log(4));
+    assert_ok(gp_evaluate(gp, theta, &value, gradient));
+    for (size_t t = 0; t < WIDE + 5; t++) {
+        struct gp_value above, below;
+        double middle = theta[t], h = 1e-5;
+        if (t == WIDE || t == WIDE + 1)
+            continue; /* scales are not fitted here */
+        theta[t] = middle + h;
+        assert_ok(gp_evaluate(gp, theta, &above, NULL));
+        theta[t] = middle - h;
+        assert_ok(gp_evaluate(gp, theta, &below, NULL));
+        theta[t] = middle;
+        assert_near(gradient[t], (above.log_posterior - below.log_posterior) / (2 * h), 1e-4, 1e-4);
+    }
+    gp_destroy(gp);
+}
+
+/* A fit that looks at a part is the fit of that part; the posterior knows all. */
+static void window(void **state)
+{
+    (void)state;
+    struct data data;
+    read_problem("map60_rbf", &data);
+    double theta[9] = {0, 0, 0, 0, 0, 0, 0, -4, 0}, part[5 * 20], gradient[9], expected_gradient[9];
+    struct gp_value value, expected;
+    struct gp *gp = make(KERNEL_RBF, &data, false);
+    struct gp *few = make(KERNEL_RBF, &data, false);
+    for (size_t j = 0; j < data.features; j++)
+        memcpy(part + j * 20, data.x + j * data.count + 11, 20 * sizeof *part);
+    assert_ok(gp_set_data(few, (struct kernel_points){part, 20, 20}, 20, data.y + 11, NULL, NULL));
+    gp_set_window(gp, (struct gp_span){11, 20});
+    assert_ok(gp_evaluate(gp, theta, &value, gradient));
+    assert_ok(gp_evaluate(few, theta, &expected, expected_gradient));
+    assert_true(value.log_posterior == expected.log_posterior);
+    assert_memory_equal(gradient, expected_gradient, (data.features + 4) * sizeof *gradient);
+    gp_destroy(few);
+
+    few = make(KERNEL_RBF, &data, false);
+    double work[60 * 3], mean[3], variance[3], all_mean[3], all_variance[3];
+    struct kernel_points x = {data.x, 3, data.count};
+    assert_ok(gp_condition(gp, theta));
+    assert_ok(gp_condition(few, theta));
+    gp_posterior(gp, x, work, mean, variance);
+    gp_posterior(few, x, work, all_mean, all_variance);
+    assert_memory_equal(mean, all_mean, sizeof mean);
+    assert_memory_equal(variance, all_variance, sizeof variance);
+    gp_destroy(gp);
+    gp_destroy(few);
+}
+
+/* A large window: the starts see a part, and what comes out is still near the optimum of all. */
+static void coarse_fit(void **state)
+{
+    (void)state;
+    enum { COUNT = 180 };
+    double x[2 * COUNT], y[COUNT], theta[6], best[6];
+    struct gp_model model = gp_model_default((struct kernel){.family = KERNEL_RBF, .features = 2});
+    struct gp_value value, optimum;
+    struct gp *gp = NULL;
+    struct rng rng = rng_create(9, 0, RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        x[i] = rng_unit(&rng);
+        x[COUNT + i] = rng_unit(&rng);
+        y[i] = sin(6 * x[i]) + x[COUNT + i] + 0.1 * rng_normal(&rng);
+    }
+    assert_ok(gp_create(&model, &gp));
+    assert_ok(gp_set_data(gp, (struct kernel_points){x, COUNT, COUNT}, COUNT, y, NULL, NULL));
+    assert_ok(gp_fit(gp, &rng, 2, 40, theta, &value));
+    assert_int_equal(gp_window(gp).count, COUNT);
+    memcpy(best, theta, sizeof best);
+    assert_ok(gp_climb(gp, best, 200, &optimum));
+    assert_near(value.log_posterior, optimum.log_posterior, 0, 0.1);
+    gp_destroy(gp);
+}
+
+/* Both stages together are gp_posterior(), to rounding; the first alone is a bound. */
+static void posterior_in_stages(void **state)
+{
+    (void)state;
+    enum { COUNT = 60, TESTS = 10, ROWS = 25 };
+    struct data data;
+    struct golden golden;
+    read_problem("map60_rbf", &data);
+    golden_read(&golden);
+    double theta[9] = {0, 0, 0, 0, 0, 0, 0, -6, 0}, x[5 * TESTS], work[COUNT * TESTS], columns[COUNT * TESTS];
+    double mean[TESTS], variance[TESTS], bound_mean[TESTS], bound[TESTS], completed[3] = {NAN, NAN, NAN};
+    static const size_t chosen[3] = {7, 0, 4};
+    struct gp *gp = make(KERNEL_RBF, &data, false);
+    for (size_t i = 0; i < data.features * TESTS; i++)
+        x[i] = golden.test.x[i % 30];
+    struct kernel_points points = {x, TESTS, TESTS};
+    assert_ok(gp_condition(gp, theta));
+    gp_posterior(gp, points, work, mean, variance);
+    gp_posterior_bound(gp, points, ROWS, work, bound_mean, bound);
+    gp_posterior_complete(gp, ROWS, work, TESTS, chosen, 3, columns, completed);
+    assert_memory_equal(mean, bound_mean, sizeof mean);
+    for (size_t i = 0; i < TESTS; i++)
+        assert_true(bound[i] >= variance[i]);
+    for (size_t k = 0; k < 3; k++)
+        assert_near(completed[k], variance[chosen[k]], 1e-9, 1e-12);
+    gp_destroy(gp);
+    golden_clear(&golden);
+}
+
 /* Awaited points leave the mean alone and give exactly the variance that observing their posterior means would give. */
 static void awaited_points(void **state)
 {
@@ -488,6 +645,11 @@ int main(int count, char **arguments)
         cmocka_unit_test(golden_fit),
         cmocka_unit_test(warm_climb_never_worsens),
         cmocka_unit_test(gradient_against_differences),
+        cmocka_unit_test(golden_sparse_prior),
+        cmocka_unit_test(sparse_fit_finds_what_matters),
+        cmocka_unit_test(window),
+        cmocka_unit_test(coarse_fit),
+        cmocka_unit_test(posterior_in_stages),
         cmocka_unit_test(awaited_points),
         cmocka_unit_test(known_noise),
         cmocka_unit_test(singular_covariance),
