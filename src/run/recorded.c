@@ -64,6 +64,30 @@ static char *first_difference(const char *text, const char *other)
     return NULL;
 }
 
+/* The place of a parameter in [space] means nothing to a point, but it is its column in the Sobol sequence and in the
+ * model: with another order a study would go on, and explain itself, as one that never was. Studies are compared by the
+ * configuration they were recorded with, since identities do not tell the order. */
+static nr_status compare_order(const struct study *study, const struct store_study *recorded, const char *folder,
+                               struct log *log)
+{
+    struct study *before;
+    nr_status status = study_read_text(recorded->configuration, folder, NULL, 0, log, &before);
+    if (status != NR_OK)
+        return status;
+    for (size_t d = 0; status == NR_OK && d < study->space.count; d++) {
+        const char *now = study->space.dimension[d].name, *then = before->space.dimension[d].name;
+        if (!strcmp(now, then))
+            continue;
+        log_error(log,
+                  "%s was begun with [space] in another order: parameter %zu is %s in %s, it was %s. The order decides "
+                  "which points are tried; restore it, or use another folder with --out",
+                  folder, d + 1, now, study->config.path, then);
+        status = NR_INVALID;
+    }
+    study_destroy(before);
+    return status;
+}
+
 nr_status recorded_compare(const struct study *study, const struct store_study *recorded, const char *folder,
                            struct log *log)
 {
@@ -72,7 +96,7 @@ nr_status recorded_compare(const struct study *study, const struct store_study *
         return log_no_memory(log, "comparing configurations");
     if (!strcmp(identity, recorded->identity)) {
         free(identity);
-        return NR_OK;
+        return compare_order(study, recorded, folder, log);
     }
     char *now = first_difference(identity, recorded->identity);
     char *before = first_difference(recorded->identity, identity);

@@ -14,7 +14,8 @@ nr_status recorded_check(const struct study *study, struct log *log) NR_MUST_CHE
  * for a study with external objectives. */
 nr_status recorded_begin(struct store *store, const struct study *study, const char *configuration, const char *device,
                          const struct dataset *dataset, struct log *log) NR_MUST_CHECK;
-/* NR_INVALID when the configuration differs from the recorded one in more than [run] and trials: says in what. */
+/* NR_INVALID when the configuration differs from the recorded one in more than [run] and trials, or in the order of
+ * [space]: says in what. */
 nr_status recorded_compare(const struct study *study, const struct store_study *recorded, const char *folder,
                            struct log *log) NR_MUST_CHECK;
 

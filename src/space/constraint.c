@@ -264,11 +264,16 @@ bool study_feasible(const struct study *study, const double *value)
     return true;
 }
 
+/* The order of those on outcomes is part of it: values of trials are recorded by it. */
 void constraints_append_identity(const struct study *study, struct text *lines)
 {
+    size_t outcomes = 0;
     for (size_t i = 0; i < study->constraints; i++) {
         const struct constraint *constraint = &study->constraint[i];
-        text_format(lines, "constraints.%s = ", constraint->name);
+        if (constraint->outcome)
+            text_format(lines, "outcomes.%zu = %s ", ++outcomes, constraint->name);
+        else
+            text_format(lines, "constraints.%s = ", constraint->name);
         if (constraint->relation == RELATION_EXPRESSION)
             expression_append_normal(expression_text(constraint->expression), lines);
         else

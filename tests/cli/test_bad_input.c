@@ -181,6 +181,13 @@ static void another_configuration(void **state)
                            .says = {"another configuration", "0..0.4", "--fresh"}};
     replace(folder, &bad);
     assert_true(expect_refused(folder, &bad));
+    struct bad_case order = {.name = "order",
+                             .from = "dropout = real 0..0.5\nepochs = int 2..4\n",
+                             .to = "epochs = int 2..4\ndropout = real 0..0.5\n",
+                             .arguments = "",
+                             .says = {"in another order", "parameter 3 is epochs in small.ini, it was dropout"}};
+    replace(folder, &order);
+    assert_true(expect_refused(folder, &order));
     char *after = searching_read(folder, "runs/small/trials.csv");
     assert_string_equal(before, after);
     free(after);

@@ -114,13 +114,13 @@ static void identity(void **state)
     (void)state;
     struct study *study = read(example, NULL, 0);
     char *text = study_identity(study);
-    assert_string_equal(text, "constraints.latency = <= 4.9999999999999991\n"
-                              "constraints.latency = >= 1\n"
-                              "constraints.loss = <= 0.25\n"
-                              "constraints.narrowing = h2 <= h1 if layers = 2\n"
+    assert_string_equal(text, "constraints.narrowing = h2 <= h1 if layers = 2\n"
                               "constraints.size = <= 999.99999999999989\n"
                               "objectives.1 = loss minimize threshold=-0.5\n"
                               "objectives.2 = size minimize exact=7 * h1 + if ( layers = 2 , h1 * h2 , 0 )\n"
+                              "outcomes.1 = latency >= 1\n"
+                              "outcomes.2 = latency <= 4.9999999999999991\n"
+                              "outcomes.3 = loss <= 0.25\n"
                               "search.initial = 20\n"
                               "search.method = bo\n"
                               "space.h1 = int 1..100\n"
