@@ -22,6 +22,7 @@ size_t operation_operands(enum operation operation)
     case DO_FLOOR:
     case DO_CEIL:
     case DO_ROUND:
+    case DO_KNOWN:
         return 1;
     case DO_CHOOSE:
         return 3;
@@ -102,16 +103,18 @@ static double compute_two(enum operation operation, double a, double b)
     }
 }
 
-/* Of an operation whose operands, `operand` and those after it, are all known; but for DO_CHOOSE's. */
-static double compute(enum operation operation, const double *operand)
+static double compute(const struct instruction *step, const double *operand)
 {
-    if (operation == DO_CHOOSE)
+    if (step->operation == DO_CHOOSE)
         return !isnan(operand[0]) && operand[0] != 0 ? operand[1] : operand[2];
-    size_t operands = operation_operands(operation);
+    if (step->operation == DO_KNOWN)
+        return isnan(operand[0]) ? step->number : operand[0];
+    size_t operands = operation_operands(step->operation);
     for (size_t i = 0; i < operands; i++)
         if (isnan(operand[i])) /* inactive or undefined, and so is what is made of it */
             return NAN;
-    double value = operands == 1 ? compute_one(operation, operand[0]) : compute_two(operation, operand[0], operand[1]);
+    double value =
+        operands == 1 ? compute_one(step->operation, operand[0]) : compute_two(step->operation, operand[0], operand[1]);
     return isfinite(value) ? value : NAN;
 }
 
@@ -132,7 +135,7 @@ double expression_value(const struct expression *expression, const double *point
         if (step->operation == DO_NAME)
             stack[top] = value_of_name(step, point);
         else
-            stack[top] = operands ? compute(step->operation, &stack[top]) : step->number;
+            stack[top] = operands ? compute(step, &stack[top]) : step->number;
         top++;
     }
     return stack[0];

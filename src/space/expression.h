@@ -3,6 +3,8 @@
  *
  *   or | and | not | = == != < <= > >= divides | + - | * / % | unary - | ^ | number, name, name[i], "text", (...),
  *   min(a,b), max(a,b), abs(a), sqrt(a), log(a), log2(a), exp(a), floor(a), ceil(a), round(a),
+ *   sum(a), product(a): over the elements of the vectors in it, as in sum(width * kernel^2); unknown terms, as those of
+ *   elements that do not exist, count as 0 or 1
  *   if(condition, a, b): a where the condition holds, b where it does not or is unknown
  *   and at the end of the whole: "... if condition", which is unknown where the condition does not hold
  *

@@ -50,18 +50,19 @@ enum operation {
     DO_CEIL,
     DO_ROUND,
     DO_CHOOSE, /* condition, a, b: a where the condition holds, b where it does not or is unknown */
+    DO_KNOWN,  /* a where it is known, else `number` */
     DO_WHERE   /* a, condition: a where the condition holds, else unknown */
 };
 
 struct instruction {
     enum operation operation;
-    double number;          /* DO_NUMBER */
-    size_t dimension;       /* DO_NAME */
-    double *table;          /* DO_NAME of a dimension with levels: what each level counts as; else NULL */
-    struct token token;     /* where it was written, while parsing */
+    double number;      /* DO_NUMBER, DO_KNOWN */
+    size_t dimension;   /* DO_NAME */
+    double *table;      /* DO_NAME of a dimension with levels: what each level counts as; else NULL */
+    struct token token; /* where it was written, while parsing */
 };
 
-enum { EXPRESSION_DEPTH = 64 };
+enum { EXPRESSION_DEPTH = 64, EXPRESSION_LONGEST = 100000 /* instructions: sums in sums multiply */ };
 
 /* Reverse Polish: operands first. Points carry no dimension, so that code outlives moves of the space. */
 struct expression {

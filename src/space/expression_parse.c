@@ -5,21 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "space/expression_code.h"
+#include "space/expression_parser.h"
 #include "space/space.h"
 
 enum level { LEVEL_OR, LEVEL_AND, LEVEL_NOT, LEVEL_COMPARISON, LEVEL_SUM, LEVEL_PRODUCT, LEVEL_SIGN };
-
-struct parser {
-    const char *text, *where;
-    const struct space *space;
-    int element;
-    struct log *log;
-    struct expression *out;
-    struct token token; /* the next one */
-    size_t depth;       /* of the stack, where the code so far leaves it */
-    size_t nesting;     /* of the parser itself */
-};
 
 static const struct {
     const char *spelling;
@@ -42,6 +31,15 @@ static const struct {
     {"/", LEVEL_PRODUCT, DO_DIVIDE},
     {"%", LEVEL_PRODUCT, DO_REMAINDER},
 };
+
+/* Over the elements of the vectors in their argument; what is unknown, as of elements that do not exist, counts as the
+ * neutral number. */
+static const struct {
+    const char *name;
+    enum operation operation;
+    double neutral;
+} folds[] = {{"sum", DO_ADD, 0}, {"product", DO_MULTIPLY, 1}};
+enum { FOLDS = sizeof folds / sizeof *folds };
 
 static const struct {
     const char *name;
@@ -89,152 +87,17 @@ static nr_status emit(struct parser *parser, struct instruction step)
         log_error(parser->log, "%s: \"%s\" is nested too deeply", parser->where, parser->text);
         return NR_INVALID;
     }
+    if (out->count == EXPRESSION_LONGEST) {
+        free(step.table);
+        log_error(parser->log, "%s: \"%s\" has too many terms", parser->where, parser->text);
+        return NR_INVALID;
+    }
     if (mem_grow(&out->code, &out->capacity, out->count + 1, sizeof *out->code) != NR_OK) {
         free(step.table);
         return log_no_memory(parser->log, parser->where);
     }
     out->code[out->count++] = step;
     return NR_OK;
-}
-
-static nr_status refuse_unknown(struct parser *parser, const struct token *token)
-{
-    struct text name = {0};
-    char hint[SPACE_HINT_SIZE];
-    text_format(&name, "%.*s", (int)token->length, token->start);
-    log_error(parser->log, "%s: \"%s\" is no parameter of [space]%s", parser->where, name.data ? name.data : "",
-              name.data ? space_hint(parser->space, name.data, hint) : "");
-    text_clear(&name);
-    return NR_INVALID;
-}
-
-static bool is_all_numbers(const double *table, size_t levels)
-{
-    for (size_t i = 0; i < levels; i++)
-        if (isnan(table[i]))
-            return false;
-    return true;
-}
-
-/* The code from `at` up to `end` as an operand of arithmetic: no bare text, no levels that are no numbers. */
-static nr_status require_number(struct parser *parser, size_t at, size_t end)
-{
-    const struct instruction *step = &parser->out->code[at];
-    if (end - at != 1)
-        return NR_OK;
-    if (step->operation == DO_WORD && step->token.kind == TOKEN_WORD)
-        return refuse_unknown(parser, &step->token);
-    if (step->operation == DO_WORD) {
-        log_error(parser->log, "%s: the text \"%.*s\" can only be compared with a parameter", parser->where,
-                  (int)step->token.length, step->token.start);
-        return NR_INVALID;
-    }
-    if (step->operation != DO_NAME || !step->table)
-        return NR_OK;
-    const struct dimension *dimension = &parser->space->dimension[step->dimension];
-    if (is_all_numbers(step->table, dimension->levels))
-        return NR_OK;
-    log_error(parser->log, "%s: the levels of \"%s\" are no numbers; compare it with one of them, as in %s = %s",
-              parser->where, dimension->name, dimension->name, dimension->level[0]);
-    return NR_INVALID;
-}
-
-static bool is_equality(enum operation operation)
-{
-    return operation == DO_EQUAL || operation == DO_UNEQUAL;
-}
-
-static size_t find_level(const struct dimension *dimension, const struct instruction *literal)
-{
-    const struct token *token = &literal->token;
-    for (size_t i = 0; i < dimension->levels; i++)
-        if (strlen(dimension->level[i]) == token->length && !strncmp(dimension->level[i], token->start, token->length))
-            return i;
-    for (size_t i = 0; literal->operation == DO_NUMBER && i < dimension->levels; i++)
-        if (dimension->number[i] == literal->number)
-            return i;
-    char word[8] = "";
-    bool yes;
-    if (dimension->kind == DIM_BOOL && token->length < sizeof word) {
-        memcpy(word, token->start, token->length);
-        if (text_to_bool(word, &yes))
-            return yes;
-    }
-    return SIZE_MAX;
-}
-
-static nr_status refuse_level(struct parser *parser, const struct dimension *dimension, const struct token *token)
-{
-    struct text levels = {0};
-    for (size_t i = 0; i < dimension->levels; i++)
-        text_format(&levels, "%s%s", i ? ", " : "", dimension->level[i]);
-    log_error(parser->log, "%s: \"%.*s\" is no level of \"%s\"; expected one of %s", parser->where, (int)token->length,
-              token->start, dimension->name, levels.data ? levels.data : "its levels");
-    text_clear(&levels);
-    return NR_INVALID;
-}
-
-/* A name beside a literal: the name counts as the index of its level, the literal as that of the level it spells. */
-static nr_status compare_level(struct parser *parser, enum operation operation, struct instruction *name,
-                               struct instruction *literal)
-{
-    const struct dimension *dimension = &parser->space->dimension[name->dimension];
-    bool numeric = is_all_numbers(name->table, dimension->levels) && literal->operation == DO_NUMBER;
-    size_t level = find_level(dimension, literal);
-    if (numeric && !is_equality(operation))
-        return NR_OK;
-    if (level == SIZE_MAX)
-        return refuse_level(parser, dimension, &literal->token);
-    if (!is_equality(operation) && dimension->kind != DIM_ORDERED) {
-        log_error(parser->log, "%s: the levels of \"%s\" have no order; compare by = or !=", parser->where,
-                  dimension->name);
-        return NR_INVALID;
-    }
-    for (size_t i = 0; i < dimension->levels; i++)
-        name->table[i] = (double)i;
-    literal->operation = DO_NUMBER;
-    literal->number = (double)level;
-    return NR_OK;
-}
-
-/* Two names: equal when their levels are spelt alike. */
-static void compare_names(struct parser *parser, struct instruction *left, struct instruction *right)
-{
-    const struct dimension *a = &parser->space->dimension[left->dimension];
-    const struct dimension *b = &parser->space->dimension[right->dimension];
-    if (is_all_numbers(left->table, a->levels) && is_all_numbers(right->table, b->levels))
-        return;
-    for (size_t i = 0; i < a->levels; i++)
-        left->table[i] = (double)i;
-    for (size_t j = 0; j < b->levels; j++) {
-        right->table[j] = -1;
-        for (size_t i = 0; i < a->levels; i++)
-            if (!strcmp(a->level[i], b->level[j]))
-                right->table[j] = (double)i;
-    }
-}
-
-/* Gives text its meaning before a comparison is emitted; other operations want numbers. */
-static nr_status resolve_operands(struct parser *parser, enum operation operation, size_t left_at, size_t right_at)
-{
-    struct expression *out = parser->out;
-    struct instruction *left = &out->code[left_at], *right = &out->code[right_at];
-    bool single = right_at - left_at == 1 && out->count - right_at == 1;
-    bool compares = operation >= DO_EQUAL && operation <= DO_GREATER_EQUAL;
-    bool left_levels = left->operation == DO_NAME && left->table;
-    bool right_levels = right->operation == DO_NAME && right->table;
-    bool left_literal = left->operation == DO_WORD || left->operation == DO_NUMBER;
-    bool right_literal = right->operation == DO_WORD || right->operation == DO_NUMBER;
-    nr_status status = NR_OK;
-    if (single && compares && left_levels && right_literal)
-        status = compare_level(parser, operation, left, right);
-    else if (single && compares && right_levels && left_literal)
-        status = compare_level(parser, operation, right, left);
-    else if (single && is_equality(operation) && left_levels && right_levels)
-        compare_names(parser, left, right);
-    if (status == NR_OK)
-        status = require_number(parser, left_at, right_at);
-    return status == NR_OK ? require_number(parser, right_at, out->count) : status;
 }
 
 static nr_status emit_name(struct parser *parser, size_t d, struct token token)
@@ -250,63 +113,124 @@ static nr_status emit_name(struct parser *parser, size_t d, struct token token)
     return emit(parser, step);
 }
 
+/* "[3]" behind a name, appended to it. */
+static nr_status parse_index(struct parser *parser, struct text *name)
+{
+    advance(parser);
+    if (parser->token.kind != TOKEN_NUMBER)
+        return refuse_token(parser, "the number of an element");
+    text_format(name, "[%.*s]", (int)parser->token.length, parser->token.start);
+    advance(parser);
+    return expect(parser, "]");
+}
+
+/* An element of a vector that was named without an index: the one that the expression is for, or that is summed. */
+static nr_status emit_element(struct parser *parser, const char *vector, struct token word)
+{
+    size_t elements = 0, d = space_find_element(parser->space, vector, parser->element);
+    while (space_find_element(parser->space, vector, (int)elements) != SIZE_MAX)
+        elements++;
+    if (elements > parser->elements)
+        parser->elements = elements;
+    if (d != SIZE_MAX)
+        return emit_name(parser, d, word);
+    log_error(parser->log, "%s: \"%s\" has %zu elements, another vector beside it has more", parser->where, vector,
+              elements);
+    return NR_INVALID;
+}
+
+/* `name` is the word with its index, if it has one. */
+static nr_status emit_named(struct parser *parser, const char *name, bool indexed, struct token word)
+{
+    size_t d = space_find(parser->space, name);
+    if (d != SIZE_MAX)
+        return emit_name(parser, d, word);
+    if (!indexed && space_find_element(parser->space, name, 0) != SIZE_MAX) {
+        if (parser->element >= 0)
+            return emit_element(parser, name, word);
+        log_error(parser->log, "%s: \"%s\" is a vector; name one of its elements, as in %s[0], or sum(%s)",
+                  parser->where, name, name, name);
+        return NR_INVALID;
+    }
+    if (!indexed)
+        return emit(parser, (struct instruction){.operation = DO_WORD, .token = word});
+    return parser_refuse_unknown(parser, &(struct token){.start = name, .length = strlen(name)});
+}
+
 /* A name or a bare word; the parser stands behind it. */
 static nr_status parse_name(struct parser *parser, struct token word)
 {
-    char name[128];
-    int length = snprintf(name, sizeof name, "%.*s", (int)word.length, word.start);
+    struct text name = {0};
     bool indexed = token_is(&parser->token, "[");
-    if (indexed) {
-        advance(parser);
-        if (parser->token.kind != TOKEN_NUMBER)
-            return refuse_token(parser, "the number of an element");
-        length +=
-            snprintf(name + length, length < 64 ? 64 : 0, "[%.*s]", (int)parser->token.length, parser->token.start);
-        advance(parser);
-        nr_status status = expect(parser, "]");
-        if (status != NR_OK)
-            return status;
+    text_append_bytes(&name, word.start, word.length);
+    nr_status status = indexed ? parse_index(parser, &name) : NR_OK;
+    if (status == NR_OK)
+        status = name.failed ? log_no_memory(parser->log, parser->where) : emit_named(parser, name.data, indexed, word);
+    text_clear(&name);
+    return status;
+}
+
+/* The argument for element number `element`, as a number that is never unknown. */
+static nr_status parse_term(struct parser *parser, int element, double neutral)
+{
+    size_t at = parser->out->count;
+    parser->element = element;
+    nr_status status = parse_level(parser, LEVEL_OR);
+    if (status == NR_OK)
+        status = parser_require_number(parser, at, parser->out->count);
+    return status == NR_OK ? emit(parser, (struct instruction){.operation = DO_KNOWN, .number = neutral}) : status;
+}
+
+/* The argument of "sum" or "product" is read once per element of its longest vector. */
+static nr_status parse_fold(struct parser *parser, size_t fold)
+{
+    const struct token argument = parser->token;
+    const int element = parser->element;
+    const size_t elements = parser->elements;
+    parser->elements = 0;
+    nr_status status = parse_term(parser, 0, folds[fold].neutral);
+    if (status == NR_OK && !parser->elements) {
+        log_error(parser->log, "%s: %s(...) names no vector; expected one, as in %s(width) for width[blocks]",
+                  parser->where, folds[fold].name, folds[fold].name);
+        status = NR_INVALID;
     }
-    size_t d = length < (int)sizeof name ? space_find(parser->space, name) : SIZE_MAX;
-    bool is_vector = d == SIZE_MAX && !indexed && space_find_element(parser->space, name, 0) != SIZE_MAX;
-    if (is_vector && parser->element >= 0)
-        d = space_find_element(parser->space, name, parser->element);
-    if (d != SIZE_MAX)
-        return emit_name(parser, d, word);
-    if (is_vector) {
-        log_error(parser->log, "%s: \"%s\" is a vector; name one of its elements, as in %s[0]", parser->where, name,
-                  name);
-        return NR_INVALID;
+    for (int i = 1; status == NR_OK && i < (int)parser->elements; i++) {
+        parser->token = argument;
+        status = parse_term(parser, i, folds[fold].neutral);
+        if (status == NR_OK)
+            status = emit(parser, (struct instruction){.operation = folds[fold].operation});
     }
-    if (indexed) {
-        word.length = (size_t)length;
-        word.start = name;
-        return refuse_unknown(parser, &word);
-    }
-    return emit(parser, (struct instruction){.operation = DO_WORD, .token = word});
+    parser->element = element;
+    parser->elements = elements;
+    return status == NR_OK ? expect(parser, ")") : status;
 }
 
 static nr_status parse_function(struct parser *parser, struct token word)
 {
     enum operation operation = DO_WORD;
+    size_t fold = 0;
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (token_is(&word, functions[i].name))
             operation = functions[i].operation;
-    if (operation == DO_WORD) {
+    while (fold < FOLDS && !token_is(&word, folds[fold].name))
+        fold++;
+    if (operation == DO_WORD && fold == FOLDS) {
         log_error(parser->log,
                   "%s: \"%.*s\" is no function; there are min, max, abs, sqrt, log, log2, exp, floor, ceil, "
-                  "round and if",
+                  "round, if, sum and product",
                   parser->where, (int)word.length, word.start);
         return NR_INVALID;
     }
     nr_status status = expect(parser, "(");
+    if (status == NR_OK && fold < FOLDS)
+        return parse_fold(parser, fold);
     for (size_t i = 0; status == NR_OK && i < operation_operands(operation); i++) {
         size_t at = parser->out->count;
         status = i ? expect(parser, ",") : NR_OK;
         if (status == NR_OK)
             status = parse_level(parser, LEVEL_OR);
         if (status == NR_OK)
-            status = require_number(parser, at, parser->out->count);
+            status = parser_require_number(parser, at, parser->out->count);
     }
     if (status == NR_OK)
         status = expect(parser, ")");
@@ -341,8 +265,8 @@ static nr_status parse_primary(struct parser *parser)
 /* `first` is the operation's only or left operand's start. */
 static nr_status apply(struct parser *parser, enum operation operation, size_t first, size_t second)
 {
-    nr_status status = second == SIZE_MAX ? require_number(parser, first, parser->out->count)
-                                          : resolve_operands(parser, operation, first, second);
+    nr_status status = second == SIZE_MAX ? parser_require_number(parser, first, parser->out->count)
+                                          : parser_resolve_operands(parser, operation, first, second);
     return status == NR_OK ? emit(parser, (struct instruction){.operation = operation}) : status;
 }
 
@@ -427,7 +351,7 @@ static nr_status parse_whole(struct parser *parser)
     }
     if (status == NR_OK && parser->token.kind != TOKEN_END)
         status = refuse_token(parser, "an operator or the end");
-    return status == NR_OK ? require_number(parser, 0, parser->out->count) : status;
+    return status == NR_OK ? parser_require_number(parser, 0, parser->out->count) : status;
 }
 
 nr_status expression_parse_element(const char *text, const struct space *space, int element, const char *where,

@@ -56,10 +56,11 @@ static const char grammar[] =
     "  latency = <= 5                            any other name: told with the objectives, and modelled\n"
     "\n"
     "Conditions, loosest first: or, and, not, = != < <= > >= divides, + -, * / %, -a, ^; and functions:\n"
-    "min(a,b), max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round, and if(c,a,b): a where c holds,\n"
-    "else b. A level is written as it is (optimizer = sgd), in quotes when it is no plain word. Where a\n"
-    "parameter in it does not exist, the condition of another parameter does not hold, and a constraint\n"
-    "does; a point where an exact objective has no value is never proposed.\n";
+    "min(a,b), max(a,b), abs, sqrt, log, log2, exp, floor, ceil, round; if(c,a,b): a where c, else b;\n"
+    "sum(a), product(a): over the elements of vectors that exist, as in sum(width * kernel^2). A level is\n"
+    "written as it is (optimizer = sgd), in quotes when it is no plain word. Where a parameter in it does\n"
+    "not exist, the condition of another parameter does not hold, and a constraint does; a point where an\n"
+    "exact objective has no value is never proposed.\n";
 
 enum { NAME_WIDTH = 17, VALUES_WIDTH = 26, DEFAULT_WIDTH = 10 };
 

@@ -6,8 +6,8 @@
 #include "space/space.h"
 
 /* a = 6, b = 4, rate = 0.5, kernel = 5 (level 1), size = medium (level 1), optimizer = sgd (0), second = adam (1),
- * norm = yes, off inactive, w[0] = 1, w[1] inactive */
-enum { DIMENSIONS = 12 };
+ * norm = yes, off inactive, w[0] = 1, w[1] inactive, v = 2, 5, inactive */
+enum { DIMENSIONS = 16 };
 
 static void make_space(struct space *space)
 {
@@ -23,6 +23,8 @@ static void make_space(struct space *space)
         {"off", "int 1..5 if a > 7"},
         {"layers", "int 1..2"},
         {"w[layers]", "int 1..9"},
+        {"wide", "int 1..3"},
+        {"v[wide]", "int 1..9"},
     };
     *space = (struct space){0};
     for (size_t i = 0; i < sizeof declarations / sizeof *declarations; i++)
@@ -33,7 +35,7 @@ static void make_space(struct space *space)
 
 static double value_of(const struct space *space, const char *text)
 {
-    static const double point[DIMENSIONS] = {6, 4, 0.5, 1, 1, 0, 1, 1, NAN, 1, 1, NAN};
+    static const double point[DIMENSIONS] = {6, 4, 0.5, 1, 1, 0, 1, 1, NAN, 1, 1, NAN, 2, 2, 5, NAN};
     struct expression *expression = NULL;
     struct log *log = test_log();
     nr_status status = expression_parse(text, space, "test.ini:1", log, &expression);
@@ -99,6 +101,17 @@ static void values(void **state)
         {"log(exp(1))", 1},
         {"floor(rate) + ceil(rate) * 10 + round(rate) * 100", 110},
         {"min(max(1, 2), 3)", 2},
+        /* folds: over the elements that exist */
+        {"sum(v)", 7},
+        {"sum(v * v + a) + b", 45},
+        {"product(v)", 10},
+        {"product(v + 1) - 1", 17},
+        {"sum(if(v = 2, 100, v))", 105},
+        {"sum(v * sum(w + v[0]))", 21},
+        {"sum(1 / (v - 2))", 1.0 / 3},
+        {"sum(w)", 1},
+        {"sum(off * w)", 0},
+        {"sum(v) <= 7 if wide = 2", 1},
         /* branches: only the one that is taken counts; an unknown condition does not hold */
         {"if(a > b, 10, 20)", 10},
         {"if(a < b, 10, 20)", 20},
@@ -216,6 +229,14 @@ static void bad(void **state)
         {"min(a)", "has \")\" where \",\" was expected"},
         {"abs(a, b)", "has \",\" where \")\" was expected"},
         {"abs()", "has \")\" where a number"},
+        {"sum(a)", "sum(...) names no vector; expected one, as in sum(width)"},
+        {"product(w, w)", "has \",\" where \")\" was expected"},
+        {"sum(w", "ends where \")\" was expected"},
+        {"sum(w) + w", "\"w\" is a vector; name one of its elements, as in w[0], or sum(w)"},
+        {"sum(sum(sum(sum(sum(sum(sum(sum(sum(sum(sum(sum(v))))))))))))", "names no vector"},
+        {"sum(v+sum(v+sum(v+sum(v+sum(v+sum(v+sum(v+sum(v+sum(v+sum(v+sum(v))))))))))", "has too many terms"},
+        {"sum(w * v)", "\"w\" has 2 elements, another vector beside it has more"},
+        {"sum(size = w)", "the levels of \"size\" are no numbers"},
         {"if(a, 1)", "has \")\" where \",\" was expected"},
         {"if(a, size, 1)", "the levels of \"size\" are no numbers"},
         {"a < b if", "ends where a number"},
@@ -246,8 +267,8 @@ static void depth_is_limited(void **state)
     static const struct {
         const char *open, *middle, *close;
         int most; /* repeats that are still taken */
-    } cases[] = {
-        {"(", "a", ")", 90}, {"1 + (", "a", ")", 62}, {"-", "a", "", 400}, {"not ", "a", "", 400}, {"2^", "a", "", 60}};
+    } cases[] = {{"(", "a", ")", 90},    {"1 + (", "a", ")", 62}, {"-", "a", "", 400},
+                 {"not ", "a", "", 400}, {"2^", "a", "", 60},     {"sum(v * ", "1", ")", 8}};
     struct space space;
     struct expression *expression;
     make_space(&space);
