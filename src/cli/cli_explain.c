@@ -201,6 +201,9 @@ static nr_status print_text(struct cli *cli, const struct explanation *explanati
         text_format(&text, "            %s\n", record->note);
     if (explanation->modelled)
         append_model(&text, explanation);
+    else if (!plain)
+        text_format(&text, "\n(the model of then cannot be made again: %s)\n",
+                    explanation->look->reason ? explanation->look->reason : "unknown");
     if (!text.failed)
         fputs(text.data, cli->out);
     nr_status status = text.failed ? log_no_memory(cli->log, "explaining a trial") : NR_OK;

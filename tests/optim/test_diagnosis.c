@@ -347,7 +347,7 @@ static double hill(const double *point)
     return -4 * (point[0] - 0.7) * (point[0] - 0.7);
 }
 
-/* The luckiest measurement is not the best belief; replicates are one result and agree with what they average to. */
+/* The luckiest measurement is not the best belief. */
 static void best_is_the_mean(void **state)
 {
     (void)state;
@@ -365,6 +365,30 @@ static void best_is_the_mean(void **state)
     assert_near(history_point(optimizer_history(bed.optimizer), (size_t)front[0] - 1)[0], 0.7, 0, 0.1);
     assert_ok(diagnosis_believe(diagnosis, 31, &belief));
     assert_true(belief.mean < -0.3 && belief.low < belief.mean && belief.mean < belief.high);
+    diagnosis_destroy(diagnosis);
+    bed_clear(&bed);
+}
+
+/* Four measurements of one point are one row, at their mean, and count as four. */
+static void replicates_are_one(void **state)
+{
+    (void)state;
+    static const char *const line[] = {"x", "real 0..1", NULL};
+    static const double repeated[] = {-0.2, 0.1, 0.3, 0.2};
+    struct bed bed;
+    struct diagnosis_row row[MOST];
+    struct diagnosis_quality quality;
+    bed_create(&bed, line, TRANSFORM_NONE);
+    bed_fill(&bed, hill, 20, 0.05, 6);
+    for (int64_t i = 0; i < 4; i++)
+        bed_tell(&bed, 21 + i, (double[]){0.123}, repeated[i], NAN);
+    struct diagnosis *diagnosis = bed_diagnose(&bed, NULL);
+    assert_int_equal(diagnosis_rows(diagnosis), 21);
+    assert_ok(diagnosis_leave_one_out(diagnosis, 0, row, &quality));
+    assert_int_equal(quality.rows, 21);
+    assert_int_equal(row[20].trial, 21);
+    assert_near(row[20].measured, 0.1, 1e-9, 0);
+    assert_int_equal(diagnosis_trials(diagnosis), 24);
     diagnosis_destroy(diagnosis);
     bed_clear(&bed);
 }
@@ -436,6 +460,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(too_little_to_model),
         cmocka_unit_test(known_indices),
         cmocka_unit_test(best_is_the_mean),
+        cmocka_unit_test(replicates_are_one),
         cmocka_unit_test(reasons_of_a_suggestion),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
