@@ -369,6 +369,28 @@ static void a_server_answers_without_waiting_for_more(void **state)
     free(folder);
 }
 
+/* Asked to stop, it leaves the files up to date; it goes on later. */
+static void a_server_is_interrupted(void **state)
+{
+    (void)state;
+    char *folder = asking_folder("interrupted"), *path = file_join(folder, "study/trials.csv"), *written;
+    struct server server = server_start(folder);
+    server_expect(&server, "{\"ask\":1}", "{\"trials\":[{\"trial\":1,");
+    server_expect(&server, "{\"fail\":{\"trial\":1,\"cause\":\"lost\"}}", "{\"ok\":true}\n");
+    assert_int_equal(kill(server.process, SIGTERM), 0);
+    assert_null(server_receive(&server));
+    assert_int_equal(server_wait(&server), 130);
+    fclose(server.in);
+    assert_ok(file_read(path, NULL, &written, NULL));
+    assert_non_null(strstr(written, "\n1,failed,lost,"));
+    server = server_start(folder);
+    server_expect(&server, "{\"ask\":1}", "{\"trials\":[{\"trial\":2,");
+    server_end(&server);
+    free(written);
+    free(path);
+    free(folder);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(a_shell_drives_a_study),
     cmocka_unit_test(wrong_arguments_are_refused),
@@ -377,5 +399,6 @@ static const struct CMUnitTest cases[] = {
     cmocka_unit_test(a_kill_loses_no_answer),
     cmocka_unit_test(several_at_once_get_different_trials),
     cmocka_unit_test(a_server_answers_without_waiting_for_more),
+    cmocka_unit_test(a_server_is_interrupted),
 };
 TEST_MAIN(cases)
