@@ -144,7 +144,8 @@ void study_warn_idle(const struct study *study, struct log *log);
 /* What makes a study the same study: every entry but [run], study.trials and comments, with presets filled in (but of
  * keys that are younger than studies on record: these are left out while they have their preset), one
  * "section.key = value" per line, sorted; values, expressions and layers in one spelling, so that order in the file
- * (but of layers, objectives and bounds on outcomes), comments and spacing make no difference. The caller frees; NULL when out of memory.
+ * (but of layers, objectives and bounds on outcomes), comments and spacing make no difference. The caller frees; NULL
+ * when out of memory.
  */
 char *study_identity(const struct study *study) NR_MUST_CHECK;
 

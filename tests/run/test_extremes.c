@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "run/extremes.h"
+#include "run/replay.h"
 
 static const char head[] = "[study]\nname = x\ntrials = 1\n[data]\ndataset = tiny\n[space]\n";
 static const char tail[] =
@@ -187,6 +188,29 @@ static void external_objectives(void **state)
     study_destroy(study);
 }
 
+/* What the optimizer is told: objectives, then one outcome per bound; two bounds on one value share it. */
+static void values_become_outcomes(void **state)
+{
+    (void)state;
+    struct study *study = read_study("a = int 3..40\nb = int 2..9\nbatch = ordered 8, 16\n",
+                                     "[constraints]\nval_loss = >= 0.1 and <= 0.5\nparameters = <= 500\n"
+                                     "val_accuracy = >= 0.9\n");
+    struct problem problem;
+    problem_init(&problem, study, input, CLASSES, 100);
+    assert_int_equal(problem.optim.constraints, 3);
+    assert_true(!problem.optim.constraint[0].at_most && problem.optim.constraint[1].at_most);
+    assert_true(problem.optim.constraint[1].bound == 0.5 && problem.optim.constraint[2].bound == 0.9);
+    const double value[] = {0.8, 400, 0.3}, expected[] = {0.8, 400, 0.3, 0.3, 0.8};
+    struct optim_result result = replay_result(study, 100, value, 7);
+    for (size_t i = 0; i < 5; i++) {
+        bool accuracy = i == 0 || i == 4;
+        assert_true(result.value[i] == expected[i]);
+        assert_true(accuracy ? fabs(result.variance[i] - 0.0016) < 1e-15 : isnan(result.variance[i])); /* p(1-p)/m */
+    }
+    assert_true(isnan(result.value[5]) && result.seconds == 7);
+    study_destroy(study);
+}
+
 static void ends_of_exact_objectives(void **state)
 {
     (void)state;
@@ -241,6 +265,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(identities),
         cmocka_unit_test(external_objectives),
         cmocka_unit_test(ends_of_exact_objectives),
+        cmocka_unit_test(values_become_outcomes),
         cmocka_unit_test(external_contradictions_are_named),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
