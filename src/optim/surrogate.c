@@ -19,7 +19,15 @@ enum {
 /* Log lengths ~ N(length_middle + ln(d) / 2, length_sd^2): the mode of the prior of Hvarfner et al. (2024), but three
  * times as narrow (src/README.md has what was measured). */
 static const double length_middle = -1.7, length_sd = 0.6;
+/* Failures mostly have one reason: longer lengths, so that what one dimension does holds over the others. */
+static const double success_middle = 0, success_sd = 1;
 static const double reference_margin = 0.1; /* of the observed range, beyond the worst */
+
+/* N(middle + ln(d) / 2, sd^2) of log lengths; gp_prior is that of lengths, whose density has a factor 1 / length. */
+static struct gp_prior length_prior(size_t features, double middle, double sd)
+{
+    return (struct gp_prior){middle + 0.5 * log((double)features) + sd * sd, sd};
+}
 
 static nr_status create_outcomes(struct surrogate *surrogate)
 {
@@ -27,12 +35,10 @@ static nr_status create_outcomes(struct surrogate *surrogate)
     const struct features *features = &surrogate->evidence.features;
     struct gp_model model = gp_model_default((struct kernel){KERNEL_RBF, features->count, features->category, true});
     model.fit_scale = true;
-    model.length =
-        (struct gp_prior){length_middle + 0.5 * log((double)features->count) + length_sd * length_sd, length_sd};
+    model.length = length_prior(features->count, length_middle, length_sd);
     model.sparse = surrogate->options.model == MODEL_SPARSE ||
                    (surrogate->options.model == MODEL_AUTO && features->count >= SPARSE_FROM);
-    model.kernel.additive =
-        !model.sparse; /* it would share one variance among all features, whether they matter or not */
+    model.kernel.additive = !model.sparse; /* it would share one variance among all features, whether they matter */
     for (size_t j = 0; j < problem_outcomes(problem); j++) {
         enum optim_transform transform =
             j < problem->objectives ? problem->objective[j].transform : TRANSFORM_NONE; /* a bound may lie anywhere */
@@ -42,6 +48,7 @@ static nr_status create_outcomes(struct surrogate *surrogate)
         if (status != NR_OK)
             return status;
     }
+    model.length = length_prior(features->count, success_middle, success_sd);
     return outcome_create(&model, 1, TRANSFORM_NONE, &surrogate->success);
 }
 

@@ -2,6 +2,7 @@
  * and spaces of which little is allowed. */
 #include "support/test.h"
 
+#include "base/rng.h"
 #include "optim/duration.h"
 #include "optim/optimizer.h"
 #include "optim/pareto.h"
@@ -133,13 +134,14 @@ static void failures_are_avoided(void **state)
         struct optim_problem problem = plain_problem(&space, 1);
         problem.objective[0].maximize = true;
         struct optimizer *optimizer = make(&problem, seed, 10);
+        struct rng noise = rng_create(seed, 0, RANDOM_TEST, 0, 0); /* or the optimum would soon be known exactly */
         struct suggestion suggestion;
         for (int64_t i = 0; i < 40; i++) {
             suggest(optimizer, i, &suggestion);
             bool fails = suggestion.point[0] > 0.3;
             double off = suggestion.point[0] - 0.22;
             double value = 0.1 * log2(suggestion.point[1] / 8) - 0.05 * suggestion.point[2] - 4 * off * off;
-            struct optim_result result = result_of(value, NAN), nan = result_of(NAN, NAN);
+            struct optim_result result = result_of(value + 0.01 * rng_normal(&noise), NAN), nan = result_of(NAN, NAN);
             failed_early += fails && i < 10;
             failed_late += fails && i >= 20;
             if (fails && i % 2)
@@ -152,7 +154,7 @@ static void failures_are_avoided(void **state)
     }
     print_message("failed: %d of 30 at first, %d of 60 at last; best %.3f of 0.3\n", failed_early, failed_late, best);
     assert_true(failed_early >= 10); /* half of 30, evenly spread */
-    assert_true(failed_late <= 18);  /* of 60: less than a third instead of a half */
+    assert_true(failed_late <= 8);   /* of 60, where half of the space fails */
     assert_true(best > 0.295);
     space_clear(&space);
 }
