@@ -347,6 +347,13 @@ double boxes_log_ehvi(struct boxes *boxes, const double *mu, const double *sigma
     return log_ehvi(boxes, moved_mu, moved_sigma, NULL, NULL);
 }
 
+double boxes_log_ehvi_coarse(struct boxes *boxes, const double *mu, const double *sigma)
+{
+    double moved_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_sigma[BOXES_MAX_OBJECTIVES] = {0}, value;
+    move(boxes, mu, sigma, moved_mu, moved_sigma);
+    return plain_ehvi(boxes, moved_mu, moved_sigma, &value) ? value : -INFINITY;
+}
+
 double boxes_log_ehvi_slope(struct boxes *boxes, const double *mu, const double *sigma, double *by_mu, double *by_sigma)
 {
     double moved_mu[BOXES_MAX_OBJECTIVES] = {0}, moved_sigma[BOXES_MAX_OBJECTIVES] = {0};

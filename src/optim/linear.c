@@ -77,12 +77,39 @@ enum shape {
     TRANSPOSED /* A is stored [rows][depth]: C -= A B */
 };
 
+/* C -= A' B for at most TILE_NARROW columns */
+static void subtract_narrow(struct linear_matrix a, size_t rows, struct linear_matrix b, size_t count, size_t depth,
+                            struct linear_matrix c, enum shape shape)
+{
+    const struct linear_tile *tile = linear_tile_best();
+    double from[DEPTH * TILE_NARROW], corner[TILE_MAX_ROWS * TILE_NARROW];
+    for (size_t k = 0; k < depth; k += DEPTH) {
+        size_t deep = depth - k < DEPTH ? depth - k : DEPTH;
+        pack(part(b, k, 0), 0, count, deep, TILE_NARROW, from);
+        for (size_t i = 0; i < rows; i += tile->rows) {
+            size_t high = rows - i < tile->rows ? rows - i : tile->rows;
+            struct linear_matrix to = part(c, i, 0);
+            pack(to, 0, count, high, TILE_NARROW, corner);
+            if (shape == TRANSPOSED)
+                tile->narrow(deep, high, part(a, i, k).cell, 1, a.stride, from, corner);
+            else
+                tile->narrow(deep, high, part(a, k, i).cell, a.stride, 1, from, corner);
+            for (size_t r = 0; r < high; r++)
+                memcpy(to.cell + r * to.stride, corner + r * TILE_NARROW, count * sizeof *corner);
+        }
+    }
+}
+
 /* C -= A' B */
 static void subtract(struct linear_matrix a, size_t rows, struct linear_matrix b, size_t count, size_t depth,
                      struct linear_matrix c, enum shape shape)
 {
     const struct linear_tile *tile = linear_tile_best();
     double packed[DEPTH * TILE_MAX_ROWS], edge[DEPTH * TILE_MAX_WIDTH];
+    if (count <= TILE_NARROW && shape != UPPER) {
+        subtract_narrow(a, rows, b, count, depth, c, shape);
+        return;
+    }
     for (size_t k = 0; k < depth; k += DEPTH) {
         size_t deep = depth - k < DEPTH ? depth - k : DEPTH;
         struct linear_matrix a_part = shape == TRANSPOSED ? part(a, 0, k) : part(a, k, 0), b_part = part(b, k, 0);

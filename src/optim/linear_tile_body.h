@@ -26,6 +26,31 @@ TILE_TARGET static void TILE_NAME(product)(size_t depth, const double *a, const 
     }
 }
 
+TILE_TARGET static void TILE_NAME(narrow)(size_t depth, size_t rows, const double *a, size_t by_depth, size_t by_row,
+                                          const double *b, double *c)
+{
+    enum { VECTORS = TILE_NARROW / TILE_NAME(LANES) };
+    TILE_NAME(vector) sum[TILE_ROWS][VECTORS] = {0}, row[VECTORS];
+    size_t at[TILE_ROWS];
+    for (size_t i = 0; i < TILE_ROWS; i++)
+        at[i] = i < rows ? i * by_row : 0; /* what is summed beyond the last row is not stored */
+    for (size_t k = 0; k < depth; k++, a += by_depth, b += TILE_NARROW) {
+        memcpy(row, b, sizeof row);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < TILE_ROWS; i++)
+#pragma GCC unroll 4
+            for (size_t v = 0; v < VECTORS; v++)
+                sum[i][v] += a[at[i]] * row[v];
+    }
+    for (size_t i = 0; i < rows; i++, c += TILE_NARROW) {
+        memcpy(row, c, sizeof row);
+#pragma GCC unroll 4
+        for (size_t v = 0; v < VECTORS; v++)
+            row[v] -= sum[i][v];
+        memcpy(c, row, sizeof row);
+    }
+}
+
 TILE_TARGET static void TILE_NAME(triangle)(size_t n, const double *u, size_t u_stride, double *x, size_t x_stride,
                                             size_t count)
 {
@@ -42,8 +67,11 @@ TILE_TARGET static void TILE_NAME(triangle)(size_t n, const double *u, size_t u_
     }
 }
 
-static const struct linear_tile TILE_NAME(tile) = {
-    .rows = TILE_ROWS, .width = TILE_NAME(WIDTH), .product = TILE_NAME(product), .triangle = TILE_NAME(triangle)};
+static const struct linear_tile TILE_NAME(tile) = {.rows = TILE_ROWS,
+                                                   .width = TILE_NAME(WIDTH),
+                                                   .product = TILE_NAME(product),
+                                                   .narrow = TILE_NAME(narrow),
+                                                   .triangle = TILE_NAME(triangle)};
 
 #undef TILE_NAME
 #undef TILE_TARGET

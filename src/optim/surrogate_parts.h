@@ -56,7 +56,9 @@ struct parts {
 struct kernel_points surrogate_batch(struct surrogate *surrogate, const double *points, size_t count);
 nr_status surrogate_outlook(struct surrogate *surrogate, const double *point, const struct optim_admission *admission,
                             struct outlook *out) NR_MUST_CHECK;
-struct parts surrogate_parts(struct surrogate *surrogate, const struct outlook *outlook, bool slopes);
+/* COARSE: an improvement that underflows counts as none; FINE: its logarithm all the same; SLOPES: derivatives too. */
+enum precision { PRECISION_COARSE, PRECISION_FINE, PRECISION_SLOPES };
+struct parts surrogate_parts(struct surrogate *surrogate, const struct outlook *outlook, enum precision precision);
 struct score surrogate_sum(const struct surrogate *surrogate, const struct outlook *outlook, const struct parts *parts,
                            const struct optim_admission *admission);
 /* Predicted; NaN where that is not asked for or unknown. */

@@ -112,7 +112,7 @@ nr_status surrogate_forecast(struct surrogate *surrogate, const double *point, c
     nr_status status = surrogate_outlook(surrogate, point, admission, &outlook);
     if (status != NR_OK)
         return status;
-    struct parts parts = surrogate_parts(surrogate, &outlook, false);
+    struct parts parts = surrogate_parts(surrogate, &outlook, PRECISION_FINE);
     struct forecast forecast = {.log_improvement = parts.log_improvement,
                                 .log_success = parts.log_success,
                                 .log_seconds = surrogate_log_seconds(surrogate, admission),

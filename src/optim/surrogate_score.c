@@ -22,7 +22,7 @@ enum {
     IN_STAGES = 400, /* rows from which on scores are made in two stages */
     PREFIX = 256,    /* rows of the first */
     REFINED = 24,    /* candidates that the second completes at once: the width of a tile of optim/linear */
-    ROUNDS = 3,
+    ROUNDS = 2,
     EXACT = 8 /* scores of a batch that are to be exact */
 };
 
@@ -61,7 +61,8 @@ static struct outlook look_at(const struct surrogate *surrogate, const struct po
     }
     if (surrogate->success_modelled) {
         outlook.success_mu = posterior[SUCCESS].mean[i];
-        outlook.success_sigma = sqrt(posterior[SUCCESS].variance[i] + fmin(outcome_noise(surrogate->success), most_chance));
+        outlook.success_sigma =
+            sqrt(posterior[SUCCESS].variance[i] + fmin(outcome_noise(surrogate->success), most_chance));
     }
     return outlook;
 }
@@ -75,15 +76,17 @@ static double log_above(double mu, double sigma, double bound, double *by_mu, do
     return value;
 }
 
-struct parts surrogate_parts(struct surrogate *surrogate, const struct outlook *outlook, bool slopes)
+struct parts surrogate_parts(struct surrogate *surrogate, const struct outlook *outlook, enum precision precision)
 {
     const struct optim_problem *problem = surrogate->problem;
     struct parts parts = {.log_improvement = NAN};
-    if (surrogate->candidates && slopes)
+    if (surrogate->candidates && precision == PRECISION_SLOPES)
         parts.log_improvement =
             boxes_log_ehvi_slope(surrogate->boxes, outlook->mu, outlook->sigma, parts.by_mu, parts.by_sigma);
-    else if (surrogate->candidates)
+    else if (surrogate->candidates && precision == PRECISION_FINE)
         parts.log_improvement = boxes_log_ehvi(surrogate->boxes, outlook->mu, outlook->sigma);
+    else if (surrogate->candidates)
+        parts.log_improvement = boxes_log_ehvi_coarse(surrogate->boxes, outlook->mu, outlook->sigma);
     for (size_t c = 0, j = problem->objectives; c < problem->constraints; c++, j++)
         parts.log_feasible[c] =
             log_above(outlook->mu[j], outlook->sigma[j], surrogate->bound[c], &parts.by_mu[j], &parts.by_sigma[j]);
@@ -139,11 +142,24 @@ struct kernel_points surrogate_batch(struct surrogate *surrogate, const double *
 }
 
 static struct score score_one(struct surrogate *surrogate, const struct posterior *posterior, size_t i,
-                              const struct optim_admission *admission)
+                              const struct optim_admission *admission, enum precision precision)
 {
     struct outlook outlook = look_at(surrogate, posterior, i, admission);
-    struct parts parts = surrogate_parts(surrogate, &outlook, false);
+    struct parts parts = surrogate_parts(surrogate, &outlook, precision);
     return surrogate_sum(surrogate, &outlook, &parts, admission);
+}
+
+/* How far below the best the hopeless ones lie matters only where all are hopeless. */
+static void score_all(struct surrogate *surrogate, const struct posterior *posterior,
+                      const struct optim_admission *admission, size_t count, struct score *score)
+{
+    double best = -INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        score[i] = score_one(surrogate, posterior, i, &admission[i], PRECISION_COARSE);
+        best = fmax(best, score[i].log_value);
+    }
+    for (size_t i = 0; i < count && best == -INFINITY; i++)
+        score[i] = score_one(surrogate, posterior, i, &admission[i], PRECISION_FINE);
 }
 
 /* The whitened columns of an outcome, of which two-stage scores keep all. */
@@ -219,15 +235,14 @@ static void score_in_stages(struct surrogate *surrogate, struct kernel_points x,
         if (modelled(surrogate, p))
             gp_posterior_bound(modelled(surrogate, p)->gp, x, PREFIX, columns_of(surrogate, p), posterior[p].mean,
                                posterior[p].variance);
-    for (size_t i = 0; i < x.count; i++)
-        score[i] = score_one(surrogate, posterior, i, &admission[i]);
+    score_all(surrogate, posterior, admission, x.count, score);
     for (int round = 0; round < ROUNDS; round++) {
         size_t count = choose_bounded(score, exact, x.count, chosen);
         if (count == 0 || count_better(score, exact, x.count, score[chosen[0]]) >= EXACT)
             break;
         complete(surrogate, chosen, count, x.count, posterior);
         for (size_t k = 0; k < count; k++) {
-            score[chosen[k]] = score_one(surrogate, posterior, chosen[k], &admission[chosen[k]]);
+            score[chosen[k]] = score_one(surrogate, posterior, chosen[k], &admission[chosen[k]], PRECISION_FINE);
             exact[chosen[k]] = true;
         }
     }
@@ -246,8 +261,7 @@ static void score_batch(struct surrogate *surrogate, const double *points, const
     for (size_t p = 0; p < POSTERIORS; p++)
         posterior[p].by_mean = NULL;
     view(surrogate, x, posterior);
-    for (size_t i = 0; i < count; i++)
-        score[i] = score_one(surrogate, posterior, i, &admission[i]);
+    score_all(surrogate, posterior, admission, count, score);
 }
 
 nr_status surrogate_score(struct surrogate *surrogate, const double *points, const struct optim_admission *admission,
@@ -308,7 +322,7 @@ nr_status surrogate_score_gradient(struct surrogate *surrogate, const double *po
     memset(gradient, 0, count * dimensions * sizeof *gradient);
     for (size_t i = 0; i < count; i++) {
         struct outlook outlook = look_at(surrogate, posterior, i, &admission[i]);
-        struct parts parts = surrogate_parts(surrogate, &outlook, true);
+        struct parts parts = surrogate_parts(surrogate, &outlook, PRECISION_SLOPES);
         score[i] = surrogate_sum(surrogate, &outlook, &parts, &admission[i]);
         for (size_t f = 0; f < features->count; f++) {
             size_t at = i * dimensions + features->dimension[f];

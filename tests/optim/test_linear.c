@@ -308,6 +308,23 @@ static void same_bits(void **state)
                 double expected = before[i * WIDE + j] - (i < tile->rows && j < tile->width ? sum : 0);
                 assert_true(c[i * WIDE + j] == expected);
             }
+        for (size_t rows = 0; rows <= tile->rows; rows++) { /* of b, by rows and by columns: the last ones too */
+            for (int turned = 0; turned < 2; turned++) {
+                size_t depth = turned ? WIDE : DEPTH, by_depth = turned ? 1 : WIDE, by_row = turned ? WIDE : 1;
+                const double *from = turned ? b + (DEPTH - rows) * WIDE : b + WIDE - rows;
+                fill(c, sizeof c / sizeof *c, 3);
+                memcpy(before, c, sizeof c);
+                tile->narrow(depth, rows, from, by_depth, by_row, a, c);
+                for (size_t i = 0; i < TILE_MAX_ROWS * TILE_NARROW; i++) {
+                    volatile double sum = 0, term;
+                    for (size_t k = 0; k < depth && i < rows * TILE_NARROW; k++) {
+                        term = from[k * by_depth + i / TILE_NARROW * by_row] * a[k * TILE_NARROW + i % TILE_NARROW];
+                        sum = sum + term;
+                    }
+                    assert_true(c[i] == before[i] - sum);
+                }
+            }
+        }
         fill(x, sizeof x / sizeof *x, 4);
         memcpy(before, x, sizeof x);
         tile->triangle(TILE_TRIANGLE, b, WIDE, x, WIDE, WIDE - 3);
