@@ -216,10 +216,12 @@ size_t boxes_count(const struct boxes *boxes)
     return boxes->count;
 }
 
-/* log(e^a - e^b), a >= b */
+/* log(e^a - e^b), a >= b but for rounding: levels can lie a few units in the last place apart. */
 static double log_difference(double a, double b)
 {
     double gap = b - a;
+    if (!(gap < 0))
+        return -INFINITY;
     return gap > -0.6931471805599453 ? a + log(-expm1(gap)) : a + log1p(-exp(gap)); /* Maechler 2012 */
 }
 

@@ -250,6 +250,34 @@ static void slopes_against_differences(void **state)
     }
 }
 
+/* Members of a front that differ in the last places only, seen from far below, where expectations above both levels are
+ * rounded to the wrong order now and then: such a box counts as nothing, and the value is that without one of the two.
+ * The logarithms, down to -5000, are rounded to 1e-12; levels that differ by 1e-15 move them by 1e-10 at most. */
+static void levels_next_to_each_other(void **state)
+{
+    (void)state;
+    struct rng rng = rng_create(13, 0, RANDOM_TEST, 0, 0);
+    const double reference[2] = {0};
+    for (int repeat = 0; repeat < 4000; repeat++) {
+        double level = 0.1 + 0.8 * rng_unit(&rng), next = level, by_mu[2] = {NAN, NAN}, by_sigma[2] = {NAN, NAN};
+        double mu[2] = {-3 - 2 * rng_unit(&rng), -3 - 2 * rng_unit(&rng)};
+        double sigma[2] = {0.05 + 0.1 * rng_unit(&rng), 0.05 + 0.1 * rng_unit(&rng)};
+        for (uint32_t places = 1 + rng_below(&rng, 8); places > 0; places--)
+            next = nextafter(next, 2);
+        const double points[] = {0.95, 0.05, 0.9, level, 0.5, next};
+        struct boxes *boxes = NULL, *without = NULL;
+        assert_ok(boxes_create(points, 3, 2, reference, 0, &boxes));
+        assert_ok(boxes_create(points, 2, 2, reference, 0, &without));
+        double value = boxes_log_ehvi_slope(boxes, mu, sigma, by_mu, by_sigma);
+        assert_near(value, boxes_log_ehvi(boxes, mu, sigma), 0, 0);
+        assert_near(value, boxes_log_ehvi(without, mu, sigma), 0, 1e-9);
+        for (size_t j = 0; j < 2; j++)
+            assert_true(isfinite(by_mu[j]) && isfinite(by_sigma[j]));
+        boxes_destroy(boxes);
+        boxes_destroy(without);
+    }
+}
+
 static void empty_front_and_one_objective(void **state)
 {
     (void)state;
@@ -279,6 +307,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(all_exact),
         cmocka_unit_test(four_objectives_by_sampling),
         cmocka_unit_test(slopes_against_differences),
+        cmocka_unit_test(levels_next_to_each_other),
         cmocka_unit_test(empty_front_and_one_objective),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
