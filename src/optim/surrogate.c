@@ -11,7 +11,7 @@
 #include "optim/surrogate_parts.h"
 
 enum {
-    REFIT_SHARE = 25, /* results per result between fits: from 50 results on every second, from 250 on every tenth */
+    REFIT_SHARE = 25, /* results per result without a fit: from 25 on every second is fitted, from 250 on one in 11 */
     FULL_UNTIL = 60,  /* results up to which doubling their number asks for a full fit */
     MIN_RESULTS = 4,
     SPARSE_FROM = 50 /* features from which on AUTO takes the sparse prior (src/README.md has what was measured) */
@@ -339,18 +339,26 @@ static nr_status prepare(struct surrogate *surrogate, const struct history *hist
     return reserve(surrogate, evidence->failed + evidence->observed + evidence->awaited);
 }
 
+/* Whether some model has no hyper-parameters: a first failure does not wait for the next fit, nor does an outcome of
+ * which the last one found none. */
+static bool lacks_fit(const struct surrogate *surrogate)
+{
+    for (size_t j = 0; j < problem_outcomes(surrogate->problem); j++)
+        if (surrogate->outcome[j] && !surrogate->outcome[j]->fitted)
+            return true;
+    return surrogate->evidence.failed && !surrogate->success->fitted;
+}
+
 nr_status surrogate_fit(struct surrogate *surrogate, const struct history *history, uint32_t suggestion, bool *refitted,
                         struct text *note)
 {
-    const struct evidence *evidence = &surrogate->evidence;
     *refitted = false;
     nr_status status = prepare(surrogate, history, note);
     if (status != NR_OK)
         return status;
-    size_t ended = evidence->ended;
+    size_t ended = surrogate->evidence.ended;
     enum outcome_fit fit = fit_due(surrogate, ended);
-    *refitted =
-        fit != FIT_NONE || (evidence->failed && !surrogate->success->fitted); /* a first failure does not wait */
+    *refitted = fit != FIT_NONE || lacks_fit(surrogate);
     status = learn(surrogate, fit, suggestion, note);
     if (fit != FIT_NONE) /* whatever came of it: the hyper-parameters have moved */
         surrogate->results = ended;

@@ -209,12 +209,51 @@ static void score_gradient_against_differences(void **state)
     space_clear(&space);
 }
 
+/* An outcome whose last fit came to nothing ("model0=") is fitted at the next suggestion, due or not, and that is said:
+ * what is not recorded would be lost when the study is resumed. */
+static void a_missing_fit_is_recorded(void **state)
+{
+    (void)state;
+    struct space space = make_space(square_entries);
+    struct optim_problem problem = {.space = &space, .objectives = 1};
+    problem.objective[0] = (struct optim_objective){.threshold = NAN};
+    struct optim_options options = {.method = METHOD_BO, .seed = 1, .initial = 4};
+    struct history history = {.dimensions = 2};
+    struct surrogate *surrogate = NULL;
+    struct text note = {0}, before = {0}, after = {0};
+    bool refitted = false;
+    for (size_t i = 0; i < 12; i++) {
+        char identity[16];
+        double point[2] = {0.08 * (double)i, 0.5 + 0.4 * sin((double)i)};
+        snprintf(identity, sizeof identity, "%zu", i);
+        add(&history, (int64_t)i, point, identity);
+        tell(&history, i, cos(3 * point[0]) + point[1], NAN);
+    }
+    assert_ok(surrogate_create(&problem, &options, &surrogate));
+    assert_true(surrogate_restore_entry(surrogate, "results=12") && surrogate_restore_entry(surrogate, "full=12") &&
+                surrogate_restore_entry(surrogate, "model0="));
+    surrogate_append_state(surrogate, &before);
+    assert_ok(surrogate_fit(surrogate, &history, 12, &refitted, &note));
+    surrogate_append_state(surrogate, &after);
+    assert_string_not_equal(before.data, after.data);
+    assert_true(refitted);
+    assert_ok(surrogate_fit(surrogate, &history, 13, &refitted, &note));
+    assert_false(refitted);
+    text_clear(&before);
+    text_clear(&after);
+    text_clear(&note);
+    surrogate_destroy(surrogate);
+    history_clear(&history);
+    space_clear(&space);
+}
+
 int main(int count, char **arguments)
 {
     static const struct CMUnitTest cases[] = {
         cmocka_unit_test(rows),
         cmocka_unit_test(transform_is_chosen),
         cmocka_unit_test(score_gradient_against_differences),
+        cmocka_unit_test(a_missing_fit_is_recorded),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
 }
