@@ -29,7 +29,7 @@ struct evidence {
     double *x;                        /* [features][capacity] */
     /* of observed rows, counted from 0: */
     double *value, *variance; /* [outcomes][capacity]: mean and its known variance, 0 where unknown, in own units */
-    double *repeats;          /* [capacity]: measurements, or what they weigh where they are not equally exact */
+    double *repeats;          /* [capacity]: measurements that the row is the mean of */
     size_t capacity;
     size_t *row; /* [history->count] work: the row of the first trial of an identity */
     size_t row_capacity;

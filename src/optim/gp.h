@@ -68,8 +68,9 @@ nr_status gp_evaluate(struct gp *gp, const double *theta, struct gp_value *value
 
 /* Climbs from theta to a maximum of the log posterior, at most `steps` L-BFGS iterations; theta only ever improves. */
 nr_status gp_climb(struct gp *gp, double *theta, int steps, struct gp_value *value) NR_MUST_CHECK;
-/* A fit from nothing: climbs from the middle of the prior, from short lengths, from long ones and from `starts` random
- * draws, and keeps the best. Where the window is large, the starts look at a part of it, and only the best goes on. */
+/* A fit from nothing: climbs from the prior's mode, from its median, from long lengths with much noise (where the prior
+ * is sparse from three values of tau and noise) and from `starts` random draws, and keeps the best. Where the window is
+ * large, the starts look at a part of it, and only the best goes on. */
 nr_status gp_fit(struct gp *gp, struct rng *rng, int starts, int steps, double *theta,
                  struct gp_value *value) NR_MUST_CHECK;
 

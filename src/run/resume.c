@@ -114,6 +114,8 @@ nr_status search_restore(struct search *search)
         status = preparation_compare_data(&search->preparation, &recorded, search->folder, search->log);
     if (status == NR_OK)
         status = compare_devices(search, recorded.device);
+    /* This write waits for a session that acts, and the next ones see our lock: what is read from here on stays true.
+     */
     if (status == NR_OK)
         status = store_set_configuration(search->store, configuration);
     if (status == NR_OK)
