@@ -68,6 +68,8 @@ nr_status study_check_value_name(const struct study *study, const struct config_
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         if (!strcmp(columns[i], entry->key))
             return config_entry_error(log, entry, "the name is that of a column of trials.csv; choose another one");
+    if (!strcmp(entry->key, "fail")) /* `nasrun tell STUDY 3 fail=0.2` is one */
+        return config_entry_error(log, entry, "the name says that a trial has failed; choose another one");
     for (size_t d = 0; d < study->space.count; d++)
         if (!strcmp(study->space.dimension[d].base, entry->key))
             return config_entry_error(log, entry, "the name is that of a parameter of [space]; choose another one");

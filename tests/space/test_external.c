@@ -224,6 +224,7 @@ static void bad(void **state)
         {"loss = minimize threshold=-0.5\nsize = minimize exact=\"7*h1 + if(layers = 2,h1*h2,0)\"\n", "",
          "x.ini: [objectives] has no objective; expected at least one, as in \"loss = minimize\""},
         {"loss = minimize", "trial = minimize", "[objectives] trial: the name is that of a column of trials.csv"},
+        {"loss = minimize", "fail = minimize", "[objectives] fail: the name says that a trial has failed"},
         {"loss = minimize", "h1 = minimize", "[objectives] h1: the name is that of a parameter of [space]"},
         {"loss = minimize", "my-loss = minimize", "[objectives] my-loss: is no name of a value; expected letters"},
         {"loss = minimize", "a=minimize\nb=minimize\nc=minimize\nd = minimize", "one objective too many; at most 4"},
@@ -241,6 +242,7 @@ static void bad(void **state)
         /* constraints */
         {"latency = >= 1", "h1 = >= 1", "write it as an expression: h1_limit = h1 >= 1 and < 5"},
         {"latency = >= 1", "state = >= 1", "[constraints] state: the name is that of a column"},
+        {"latency = >= 1", "fail = >= 1", "[constraints] fail: the name says that a trial has failed"},
         {"latency = >= 1 and < 5", "latency = >= 5 and <= 4", "the constraints contradict each other: at least 5"},
         {"latency = >= 1 and < 5", "latency = >= 1 or < 5", "found \">= 1 or < 5\"; expected a bound such as"},
         {"loss = <= 0.25", "loss = h1 < 3", "[constraints] loss: found \"h1 < 3\"; expected a bound such as"},
