@@ -164,22 +164,31 @@ INLINE void add_lanes(double *lane, const vector_f64 *term, size_t wide)
     memcpy(lane, &sum, sizeof sum);
 }
 
+/* profile() of the squared distance over all features. */
+INLINE void whole_profile(const struct kernel_piece *piece, size_t at, size_t count, size_t wide, vector_f64 *value,
+                          vector_f64 *slope)
+{
+    vector_f64 total[WIDE], squared[WIDE];
+    vector_u64 differs[WIDE];
+    for (size_t w = 0; w < wide; w++)
+        total[w] = zero;
+    for (size_t j = 0; j < piece->kernel->features; j++) {
+        distances(piece, j, at, count, wide, squared, differs);
+        for (size_t w = 0; w < wide; w++)
+            total[w] += squared[w];
+    }
+    profile(piece->kernel->family, total, wide, value, slope);
+}
+
 INLINE void strip_gradient(const struct kernel_piece *piece, size_t at, size_t count, size_t wide,
                            const double *weights, struct kernel_sums *sums)
 {
     const struct kernel *kernel = piece->kernel;
     const struct kernel_natural *natural = piece->natural;
-    vector_f64 weight[WIDE], total[WIDE], whole[WIDE], squared[WIDE], value[WIDE], slope[WIDE], term[WIDE];
+    vector_f64 weight[WIDE], whole[WIDE], squared[WIDE], value[WIDE], slope[WIDE], term[WIDE];
     vector_u64 differs[WIDE];
     load(weights, count, wide, weight); /* what is past the end has no weight */
-    for (size_t w = 0; w < wide; w++)
-        total[w] = zero;
-    for (size_t j = 0; j < kernel->features; j++) {
-        distances(piece, j, at, count, wide, squared, differs);
-        for (size_t w = 0; w < wide; w++)
-            total[w] += squared[w];
-    }
-    profile(kernel->family, total, wide, value, whole);
+    whole_profile(piece, at, count, wide, value, whole);
     for (size_t w = 0; w < wide; w++) {
         term[w] = weight[w] * natural->scale * value[w];
         whole[w] = weight[w] * natural->scale * whole[w];
@@ -209,17 +218,10 @@ INLINE void strip_slope(const struct kernel_piece *piece, size_t at, size_t coun
 {
     const struct kernel *kernel = piece->kernel;
     const struct kernel_natural *natural = piece->natural;
-    vector_f64 weight[WIDE], total[WIDE], whole[WIDE], squared[WIDE], value[WIDE], slope[WIDE], term[WIDE];
+    vector_f64 weight[WIDE], whole[WIDE], squared[WIDE], value[WIDE], slope[WIDE], term[WIDE];
     vector_u64 differs[WIDE];
     load(weights, count, wide, weight); /* what is past the end has no weight */
-    for (size_t w = 0; w < wide; w++)
-        total[w] = zero;
-    for (size_t j = 0; j < kernel->features; j++) {
-        distances(piece, j, at, count, wide, squared, differs);
-        for (size_t w = 0; w < wide; w++)
-            total[w] += squared[w];
-    }
-    profile(kernel->family, total, wide, value, whole);
+    whole_profile(piece, at, count, wide, value, whole);
     for (size_t j = 0; j < kernel->features; j++) {
         if (is_category(kernel, j))
             continue;
