@@ -42,8 +42,8 @@
  * next call that asks, tells, fails or reads the front, or nasrun_close().
  *
  * Threads. A study that was opened is used by one thread at a time; different ones, also of the same folder, may be
- * used by different threads at once. The library starts no thread and installs no signal handler. A child after fork() opens
- * the study anew. */
+ * used by different threads at once. The library starts no thread and installs no signal handler. A child after fork()
+ * opens the study anew. */
 #ifndef NASRUN_H
 #define NASRUN_H
 

@@ -25,7 +25,7 @@ enum cli_flag {
     CLI_OPTIMISE = 1 << 6, /* bench optimise */
     CLI_SUGGEST = 1 << 7,  /* bench suggest */
     CLI_PREDICTED = 1 << 8,
-    CLI_DRAW = 1 << 9,     /* --svg */
+    CLI_DRAW = 1 << 9, /* --svg */
 };
 
 enum cli_option_id {

@@ -10,8 +10,8 @@ struct tested {
     double accuracy, loss; /* on the test set */
 };
 
-/* Evaluates every member of the front that was trained here; `out` has room for results->count, *count says how many. Records each in the
- * store. */
+/* Evaluates every member of the front that was trained here; `out` has room for results->count, *count says how many.
+ * Records each in the store. */
 nr_status tester_run(const struct study *study, const char *folder, const struct results *results, struct store *store,
                      struct log *log, struct tested *out, size_t *count) NR_MUST_CHECK;
 
