@@ -21,8 +21,8 @@ struct look {
 enum look_fit { LOOK_RECORDED, LOOK_FITTED };
 
 /* As things stand, or, for a `trial`, as they stood when it was suggested, with what was fitted for it. `results` holds
- * all trials and outlives the look. Without the data set networks are known as they are recorded, and the noise that
- * the size of the validation part gives an accuracy is not. */
+ * all trials and outlives the look. Without the data set networks are known as they are recorded, what a trial
+ * costs in time is not, and the validation part is as small as the recorded accuracies allow. */
 nr_status look_create(struct store *store, const struct results *results, int64_t trial, enum look_fit fit,
                       struct log *log, struct look *out) NR_MUST_CHECK;
 /* What the optimizer was told of a finished trial. */

@@ -209,6 +209,56 @@ static void score_gradient_against_differences(void **state)
     space_clear(&space);
 }
 
+enum pending { PENDING_NONE, PENDING_FRESH, PENDING_OLD };
+
+/* The score next to the optimum (0.5, 0.5), where a trial runs: one that was begun last, or first of all. */
+static double score_beside_pending(const struct optim_problem *problem, enum pending pending)
+{
+    struct optim_options options = {.method = METHOD_BO, .seed = 1, .initial = 4};
+    struct history history = {.dimensions = 2};
+    struct surrogate *surrogate = NULL;
+    struct rng rng = rng_create(4, 0, RANDOM_TEST, 0, 0);
+    struct text note = {0};
+    struct optim_admission admission = {.work = 0};
+    struct score score = {NAN, NAN};
+    const double optimum[2] = {0.5, 0.5}, beside[2] = {0.51, 0.5};
+    bool refitted;
+    if (pending == PENDING_OLD)
+        add(&history, 1000, optimum, "pending");
+    for (size_t i = 0; i < EVIDENCE_PATIENCE + 2; i++) {
+        char identity[16];
+        double point[2] = {rng_unit(&rng), rng_unit(&rng)};
+        snprintf(identity, sizeof identity, "%zu", i);
+        add(&history, (int64_t)i, point, identity);
+        tell(&history, history.count - 1, hypot(point[0] - 0.5, point[1] - 0.5), NAN);
+    }
+    if (pending == PENDING_FRESH)
+        add(&history, 1000, optimum, "pending");
+    assert_ok(surrogate_create(problem, &options, &surrogate));
+    assert_ok(surrogate_fit(surrogate, &history, 40, &refitted, &note));
+    assert_ok(surrogate_score(surrogate, beside, &admission, 1, &score));
+    text_clear(&note);
+    surrogate_destroy(surrogate);
+    history_clear(&history);
+    return score.log_value;
+}
+
+/* A point beside a trial that runs loses what that one will tell: the improvement expected there is less than half of
+ * what it would be. When the trial has run for too long the score is again, to the bit, the one without it. */
+static void running_trials_repel_for_a_while(void **state)
+{
+    (void)state;
+    struct space space = make_space(square_entries);
+    struct optim_problem problem = {.space = &space, .objectives = 1};
+    problem.objective[0] = (struct optim_objective){.threshold = NAN};
+    double none = score_beside_pending(&problem, PENDING_NONE), fresh = score_beside_pending(&problem, PENDING_FRESH);
+    double old = score_beside_pending(&problem, PENDING_OLD);
+    print_message("log EI %.3g without, %.3g with a trial beside it, %.3g once that is late\n", none, fresh, old);
+    assert_true(fresh < none - log(2));
+    assert_true(old == none);
+    space_clear(&space);
+}
+
 /* An outcome whose last fit came to nothing ("model0=") is fitted at the next suggestion, due or not, and that is said:
  * what is not recorded would be lost when the study is resumed. */
 static void a_missing_fit_is_recorded(void **state)
@@ -253,6 +303,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(rows),
         cmocka_unit_test(transform_is_chosen),
         cmocka_unit_test(score_gradient_against_differences),
+        cmocka_unit_test(running_trials_repel_for_a_while),
         cmocka_unit_test(a_missing_fit_is_recorded),
     };
     return test_main(count, arguments, cases, sizeof cases / sizeof *cases);
