@@ -37,7 +37,7 @@ static void classic_functions(void **state)
         }
         size_t dimensions = problem->optim.space->count;
         for (size_t d = 0; d < dimensions; d++) {
-            char column[8];
+            char column[24];
             snprintf(column, sizeof column, "x%zu", d + 1);
             canonical[d] = point[d] = test_csv_real(&csv, i, column);
         }
