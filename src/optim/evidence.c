@@ -140,6 +140,16 @@ static void gather_observed(struct evidence *evidence, const struct history *his
     evidence->ended += rows;
 }
 
+static void gather_awaited(struct evidence *evidence, const struct history *history)
+{
+    size_t rows = 0, *trial = evidence->trial + evidence->failed + evidence->observed;
+    for (size_t i = 0; i < history->count; i++)
+        if (awaited(history, &history->trial[i]))
+            trial[rows++] = i;
+    evidence->awaited = rows < EVIDENCE_AWAITED ? rows : EVIDENCE_AWAITED;
+    memmove(trial, trial + rows - evidence->awaited, evidence->awaited * sizeof *trial);
+}
+
 /* Keeps of an array's observed rows those that were chosen, in their order; what follows moves up. `after`: number of
  * elements behind the observed rows; `work` [observed]. */
 static void keep(double *array, size_t observed, size_t after, const size_t *chosen, size_t count, double *work)
@@ -203,12 +213,8 @@ nr_status evidence_gather(struct evidence *evidence, const struct history *histo
         return status;
     gather_failed(evidence, history);
     gather_observed(evidence, history);
-    size_t rows = evidence->failed + evidence->observed;
-    for (size_t i = 0; i < history->count; i++)
-        if (awaited(history, &history->trial[i]))
-            evidence->trial[rows++] = i;
-    evidence->awaited = rows - evidence->failed - evidence->observed;
-    for (size_t i = 0; i < rows; i++)
+    gather_awaited(evidence, history);
+    for (size_t i = 0; i < evidence->failed + evidence->observed + evidence->awaited; i++)
         features_of(&evidence->features, history_point(history, evidence->trial[i]), evidence->x + i,
                     evidence->capacity);
     return thin(evidence);

@@ -15,9 +15,10 @@
 
 enum {
     EVIDENCE_PATIENCE = 30,
-    EVIDENCE_MOST = 1000,  /* observed rows; of more results a part is chosen (optim/subset.h) */
-    EVIDENCE_FAILED = 300, /* failed rows: the newest */
-    EVIDENCE_WINDOW = 256  /* rows that hyper-parameters are fitted to */
+    EVIDENCE_MOST = 1000,   /* observed rows; of more results a part is chosen (optim/subset.h) */
+    EVIDENCE_FAILED = 300,  /* failed rows: the newest */
+    EVIDENCE_AWAITED = 250, /* awaited rows: the newest */
+    EVIDENCE_WINDOW = 256   /* rows that hyper-parameters are fitted to */
 };
 
 struct evidence {

@@ -149,12 +149,14 @@ static struct score score_one(struct surrogate *surrogate, const struct posterio
     return surrogate_sum(surrogate, &outlook, &parts, admission);
 }
 
-/* How far below the best the hopeless ones lie matters only where all are hopeless. */
+/* How far below the best the hopeless ones lie matters only where all are hopeless, or where a probability is to be
+ * multiplied in that may be as small. */
 static void score_all(struct surrogate *surrogate, const struct posterior *posterior,
                       const struct optim_admission *admission, size_t count, struct score *score)
 {
+    bool fine = surrogate->success_modelled || surrogate->problem->constraints;
     double best = -INFINITY;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !fine; i++) {
         score[i] = score_one(surrogate, posterior, i, &admission[i], PRECISION_COARSE);
         best = fmax(best, score[i].log_value);
     }
@@ -213,7 +215,7 @@ static void complete(struct surrogate *surrogate, const size_t *chosen, size_t c
     double variance[REFINED], *work = columns_of(surrogate, POSTERIORS);
     for (size_t p = 0; p < POSTERIORS; p++) {
         const struct outcome *outcome = modelled(surrogate, p);
-        if (!outcome)
+        if (!outcome || p == SUCCESS)
             continue;
         gp_posterior_complete(outcome->gp, PREFIX, columns_of(surrogate, p), count, chosen, chosen_count, work,
                               variance);
@@ -225,7 +227,8 @@ static void complete(struct surrogate *surrogate, const size_t *chosen, size_t c
 /* With many rows the variances cost most. Given the first rows only, which are the most important ones, a variance is
  * too large, and so is the expected improvement, which grows with each variance (the improvement is convex in each
  * outcome). So candidates are completed in the order of these bounds until EXACT scores are better than all that are
- * still bounds, or for ROUNDS rounds at most. With outcome constraints the order is a good guess only. */
+ * still bounds, or for ROUNDS rounds at most. With outcome constraints the order is a good guess only; success, of
+ * which the first rows may all be failures, is looked at whole. */
 static void score_in_stages(struct surrogate *surrogate, struct kernel_points x,
                             const struct optim_admission *admission, struct posterior *posterior, struct score *score)
 {
@@ -233,8 +236,8 @@ static void score_in_stages(struct surrogate *surrogate, struct kernel_points x,
     size_t chosen[REFINED];
     for (size_t p = 0; p < POSTERIORS; p++)
         if (modelled(surrogate, p))
-            gp_posterior_bound(modelled(surrogate, p)->gp, x, PREFIX, columns_of(surrogate, p), posterior[p].mean,
-                               posterior[p].variance);
+            gp_posterior_bound(modelled(surrogate, p)->gp, x, p == SUCCESS ? SIZE_MAX : PREFIX,
+                               columns_of(surrogate, p), posterior[p].mean, posterior[p].variance);
     score_all(surrogate, posterior, admission, x.count, score);
     for (int round = 0; round < ROUNDS; round++) {
         size_t count = choose_bounded(score, exact, x.count, chosen);

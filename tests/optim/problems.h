@@ -36,7 +36,7 @@ static inline bool world_admit(void *context, const double *point, struct optim_
     double value[2];
     world->asked++;
     world->evaluate(point, value);
-    out->exact[1] = -value[1];
+    out->exact[1] = out->work = -value[1];
     return -value[1] <= world->size_limit;
 }
 

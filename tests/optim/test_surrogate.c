@@ -68,6 +68,16 @@ static void rows(void **state)
     }
     assert_ok(evidence_gather(&evidence, &history));
     assert_int_equal(evidence.awaited, 0);
+    for (size_t i = 0; i < EVIDENCE_AWAITED + 3; i++) { /* of very many that run the newest count */
+        char identity[24];
+        snprintf(identity, sizeof identity, "running %zu", i);
+        add(&history, (int64_t)i + 1000, points[4], identity);
+    }
+    assert_ok(evidence_gather(&evidence, &history));
+    assert_int_equal(evidence.awaited, EVIDENCE_AWAITED);
+    size_t last = evidence.failed + evidence.observed + evidence.awaited - 1;
+    assert_int_equal(evidence.trial[last], history.count - 1);
+    assert_int_equal(evidence.trial[last - EVIDENCE_AWAITED + 1], history.count - EVIDENCE_AWAITED);
     evidence_clear(&evidence);
     history_clear(&history);
     space_clear(&space);
