@@ -143,11 +143,28 @@ nr_status database_start_writing(struct database *database)
     return code == SQLITE_OK ? NR_OK : report(database, code, "preparing to write");
 }
 
+/* A file without a name takes writes as before, and they are gone when the last process closes it. */
+static nr_status check_in_place(struct database *database)
+{
+    int moved = 0;
+    int code = sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (code != SQLITE_OK || !moved) /* not every file system of SQLite can tell */
+        return NR_OK;
+    log_error(database->log, "%s: the file was moved, replaced or deleted while it was in use; nothing was recorded",
+              database->path);
+    return NR_STORE;
+}
+
 nr_status database_hold(struct database *database, const char *doing)
 {
     sqlite3_busy_timeout(database->connection, LONG_PATIENCE_MS); /* neither call can fail */
     nr_status status = database_execute(database, "BEGIN IMMEDIATE", doing);
     sqlite3_busy_timeout(database->connection, PATIENCE_MS);
+    if (status != NR_OK)
+        return status;
+    status = check_in_place(database);
+    if (status != NR_OK)
+        sqlite3_exec(database->connection, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
 

@@ -56,7 +56,8 @@ static inline struct cell cell_string(const char *value) /* NULL becomes '' */
  * NR_NOT_FOUND when a reader finds no file; NR_INVALID when the file is no database or may not be written. */
 nr_status database_open(const char *path, bool read_only, struct log *log, struct database *out) NR_MUST_CHECK;
 nr_status database_start_writing(struct database *database) NR_MUST_CHECK;
-/* Begins a transaction that writes; waits up to two minutes for another one. */
+/* Begins a transaction that writes; waits up to two minutes for another one. NR_STORE, too, where the path no longer
+ * leads to the open file. */
 nr_status database_hold(struct database *database, const char *doing) NR_MUST_CHECK;
 /* Whether a commit waits until it is on disk (as it does at the start), or only until every process sees it. */
 nr_status database_synchronous(struct database *database, bool wait) NR_MUST_CHECK;

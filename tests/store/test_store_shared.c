@@ -1,6 +1,8 @@
 /* store: several calls as one, for programs that share a study. */
 #include "support/test.h"
 
+#include <unistd.h>
+
 #include "store/store.h"
 
 static const struct store_study shared = {.objective = {"loss", "size", "latency"},
@@ -141,10 +143,27 @@ static void writing_behind_is_seen_at_once(void **state)
     store_close(store);
 }
 
+/* What were written now would be gone with the last process that has the file open. */
+static void a_file_that_was_deleted_takes_nothing(void **state)
+{
+    (void)state;
+    const char *path = fresh_path();
+    struct store *store = open_store(path);
+    assert_ok(store_begin(store, &shared));
+    assert_ok(store_hold(store));
+    assert_ok(store_release(store, NR_OK));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_hold(store), NR_STORE);
+    expect_state(store, 0, 0);
+    assert_int_equal(store_hold(store), NR_STORE); /* the first left no transaction open */
+    store_close(store);
+}
+
 static const struct CMUnitTest cases[] = {
     cmocka_unit_test(what_is_held_is_recorded_together),
     cmocka_unit_test(what_is_held_is_taken_back_together),
     cmocka_unit_test(a_told_trial_has_no_seconds_unless_told),
     cmocka_unit_test(writing_behind_is_seen_at_once),
+    cmocka_unit_test(a_file_that_was_deleted_takes_nothing),
 };
 TEST_MAIN(cases)
