@@ -25,7 +25,9 @@ static nr_status take_value(struct cli *cli, const struct study *study, const ch
     if (!name)
         return log_no_memory(cli->log, "reading the command line");
     nr_status status = NR_INVALID;
-    if (text_to_real(equals + 1, &value))
+    if (strcmp(name, "fail") == 0) /* no value may be called so */
+        log_error(cli->log, "tell: fail=CAUSE is told of a trial alone; expected no other NAME=VALUE, and no point");
+    else if (text_to_real(equals + 1, &value))
         status = told_set(told, study, name, value, cli->log);
     else
         log_error(cli->log, "tell: %s is \"%s\"; expected a number", name, equals + 1);

@@ -175,6 +175,7 @@ static void wrong_arguments_are_refused(void **state)
         {"tell study 1 loss=1 latency=1 lr=0.1", "\"lr\" is no value of this study; expected loss and latency"},
         {"tell study 2 loss=1 latency=1", "trial 2 has ended already: it is done"},
         {"tell study 2 fail=late", "trial 2 has ended already: it is done"},
+        {"tell study 1 fail=late loss=1", "fail=CAUSE is told of a trial alone"},
         {"tell study 3 loss=1 latency=1", "trial 3 has ended already: it is failed"},
         {"tell study point loss=1 latency=1", "the point lacks h1"},
         {"tell study point h1=9 h2=9 lr=1 op=skip batch=16 norm=no loss=1 latency=1", "\"1\" is no value of lr"},
