@@ -228,40 +228,67 @@ nr_status diagnosis_believe(struct diagnosis *diagnosis, int64_t trial, struct d
     return known ? believe(diagnosis, (size_t)(known - diagnosis->history->trial), belief) : NR_NOT_FOUND;
 }
 
-/* Whether the constraints are believed to be kept. */
-static bool keeps(const struct optim_problem *problem, const struct diagnosis_belief *belief)
+/* Whether the constraints are believed to be kept; `mean` by outcome. */
+static bool keeps(const struct optim_problem *problem, const double *mean)
 {
     for (size_t c = 0; c < problem->constraints; c++) {
-        double mean = belief[problem->objectives + c].mean, bound = problem->constraint[c].bound;
-        if (problem->constraint[c].at_most ? mean > bound : mean < bound)
+        double value = mean[problem->objectives + c], bound = problem->constraint[c].bound;
+        if (problem->constraint[c].at_most ? value > bound : value < bound)
             return false;
     }
     return true;
 }
 
-nr_status diagnosis_front(struct diagnosis *diagnosis, int64_t *front, size_t *members)
+/* What is believed of an outcome for every trial of the history, without intervals: those cost a solve per trial. */
+static nr_status believe_means(struct diagnosis *diagnosis, size_t outcome, double *mean)
+{
+    const struct history *history = diagnosis->history;
+    if (!diagnosis_models(diagnosis, outcome)) {
+        for (size_t i = 0; i < history->count; i++)
+            mean[i] = history->trial[i].admission.exact[outcome];
+        return NR_OK;
+    }
+    nr_status status =
+        surrogate_predict(diagnosis->surrogate, outcome, history_point(history, 0), history->count, mean, NULL);
+    for (size_t i = 0; status == NR_OK && i < history->count; i++)
+        mean[i] = surrogate_to_unit(diagnosis->surrogate, outcome, mean[i]);
+    return status;
+}
+
+/* Collects the finished trials that keep the constraints, their objectives so that more is better. */
+static size_t collect(const struct diagnosis *diagnosis, const double *mean, double *value, size_t *index)
 {
     const struct optim_problem *problem = diagnosis->problem;
     const struct history *history = diagnosis->history;
-    size_t objectives = problem->objectives, count = 0;
-    double *value = mem_array(history->count * objectives, sizeof *value);
-    size_t *index = mem_array(history->count, sizeof *index), *chosen = mem_array(history->count, sizeof *chosen);
-    nr_status status = value && index && chosen ? NR_OK : NR_NO_MEMORY;
-    for (size_t i = 0; i < history->count && status == NR_OK; i++) {
-        struct diagnosis_belief belief[OPTIM_MAX_OUTCOMES];
-        if (history->trial[i].state != TRIAL_FINISHED)
+    size_t count = 0;
+    for (size_t i = 0; i < history->count; i++) {
+        double own[OPTIM_MAX_OUTCOMES];
+        for (size_t j = 0; j < diagnosis_outcomes(diagnosis); j++)
+            own[j] = mean[j * history->count + i];
+        if (history->trial[i].state != TRIAL_FINISHED || !keeps(problem, own))
             continue;
-        status = believe(diagnosis, i, belief);
-        if (status != NR_OK || !keeps(problem, belief))
-            continue;
-        for (size_t j = 0; j < objectives; j++)
-            value[count * objectives + j] = problem->objective[j].maximize ? belief[j].mean : -belief[j].mean;
+        for (size_t j = 0; j < problem->objectives; j++)
+            value[count * problem->objectives + j] = problem->objective[j].maximize ? own[j] : -own[j];
         index[count++] = i;
     }
+    return count;
+}
+
+nr_status diagnosis_front(struct diagnosis *diagnosis, int64_t *front, size_t *members)
+{
+    const struct history *history = diagnosis->history;
+    size_t objectives = diagnosis->problem->objectives, outcomes = diagnosis_outcomes(diagnosis);
+    double *mean = mem_array(history->count * outcomes, sizeof *mean);
+    double *value = mem_array(history->count * objectives, sizeof *value);
+    size_t *index = mem_array(history->count, sizeof *index), *chosen = mem_array(history->count, sizeof *chosen);
+    nr_status status = mean && value && index && chosen ? NR_OK : NR_NO_MEMORY;
+    for (size_t j = 0; status == NR_OK && j < outcomes; j++)
+        status = believe_means(diagnosis, j, mean + j * history->count);
     if (status == NR_OK)
-        *members = pareto_front(value, count, objectives, chosen);
+        *members = pareto_front(value, collect(diagnosis, mean, value, index), objectives, chosen);
     for (size_t k = 0; status == NR_OK && k < *members; k++)
         front[k] = history->trial[index[chosen[k]]].id;
+    free(mean);
     free(value);
     free(index);
     free(chosen);
