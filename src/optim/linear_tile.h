@@ -17,7 +17,7 @@ struct linear_tile {
     size_t rows, width;
     /* c [rows][width] -= a' b for a [depth][rows] (packed) and b [depth][width]. */
     void (*product)(size_t depth, const double *a, const double *b, size_t b_stride, double *c, size_t c_stride);
-    /* c [n][TILE_NARROW] -= a' b for b [depth][TILE_NARROW], n <= rows; element (k, i) of a lies at
+    /* c [n][TILE_NARROW] -= a' b for b [depth][TILE_NARROW], 1 <= n <= rows; element (k, i) of a lies at
      * a[k * by_depth + i * by_row]. With so few columns it does not pay to pack a. */
     void (*narrow)(size_t depth, size_t n, const double *a, size_t by_depth, size_t by_row, const double *b, double *c);
     /* x [n][count] becomes U'^-1 x, n <= TILE_TRIANGLE. */

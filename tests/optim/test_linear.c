@@ -308,7 +308,7 @@ static void same_bits(void **state)
                 double expected = before[i * WIDE + j] - (i < tile->rows && j < tile->width ? sum : 0);
                 assert_true(c[i * WIDE + j] == expected);
             }
-        for (size_t rows = 0; rows <= tile->rows; rows++) { /* of b, by rows and by columns: the last ones too */
+        for (size_t rows = 1; rows <= tile->rows; rows++) { /* of b, by rows and by columns: the last ones too */
             for (int turned = 0; turned < 2; turned++) {
                 size_t depth = turned ? WIDE : DEPTH, by_depth = turned ? 1 : WIDE, by_row = turned ? WIDE : 1;
                 const double *from = turned ? b + (DEPTH - rows) * WIDE : b + WIDE - rows;
