@@ -24,9 +24,9 @@ enum {
     MOST_NAMES = 64
 };
 
-/* Okabe and Ito 2008: told apart also by the colour-blind; the first for nasrun's own method. */
-static const char *const colours[] = {"#d55e00", "#0072b2", "#009e73", "#cc79a7",
-                                      "#e69f00", "#56b4e9", "#777777", "#000000"};
+/* Okabe and Ito 2008, told apart also by the colour-blind, and wine and olive of Tol 2021: a comparison has nine. */
+static const char *const colours[] = {"#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00",
+                                      "#56b4e9", "#777777", "#000000", "#882255", "#999933"};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
 /* The names in the order of their first curves; those past MOST_NAMES are not drawn. */
@@ -242,7 +242,7 @@ static void append_legend(struct text *svg, const struct names *methods, bool pa
         text_format(svg, "<g class=\"mean\"><path stroke=\"%s\"%s d=\"M%.1f %.1fh26\"/></g>",
                     note ? "#333333" : colours[i % COLOURS], note ? " stroke-dasharray=\"6 3\"" : "", x, y);
         text_format(svg, "<text class=\"legend\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 34, y + 4,
-                    note ? "several trials at once" : methods->name[i]);
+                    note ? "several at once" : methods->name[i]);
     }
 }
 

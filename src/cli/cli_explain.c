@@ -304,15 +304,5 @@ static nr_status explain(struct cli *cli, const struct view *view, int64_t trial
 
 nr_status command_explain(struct cli *cli)
 {
-    struct view view;
-    const char *study;
-    int64_t trial;
-    nr_status status = view_read_trial(cli, &study, &trial);
-    if (status == NR_OK)
-        status = view_open(study, cli->log, &view);
-    if (status != NR_OK)
-        return status;
-    status = explain(cli, &view, trial);
-    view_close(&view);
-    return status;
+    return view_show_trial(cli, explain);
 }

@@ -89,15 +89,5 @@ static nr_status print(struct cli *cli, const struct view *view, int64_t trial)
 
 nr_status command_show(struct cli *cli)
 {
-    struct view view;
-    const char *study;
-    int64_t trial;
-    nr_status status = view_read_trial(cli, &study, &trial);
-    if (status == NR_OK)
-        status = view_open(study, cli->log, &view);
-    if (status != NR_OK)
-        return status;
-    status = print(cli, &view, trial);
-    view_close(&view);
-    return status;
+    return view_show_trial(cli, print);
 }

@@ -71,7 +71,7 @@ struct summary view_summary(const struct view *view)
     return (struct summary){.results = &view->results, .front = &view->front, .elapsed = NAN, .folder = view->folder};
 }
 
-nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *trial)
+static nr_status read_trial(const struct cli *cli, const char **study, int64_t *trial)
 {
     int last = cli->arguments - 1;
     for (int i = last; i >= 0; i--) {
@@ -82,6 +82,21 @@ nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *tr
     }
     log_error(cli->log, "\"%s\" is no number of a trial; expected [STUDY] TRIAL", cli->argument[last]);
     return NR_INVALID;
+}
+
+nr_status view_show_trial(struct cli *cli, nr_status (*show)(struct cli *cli, const struct view *view, int64_t trial))
+{
+    struct view view;
+    const char *study;
+    int64_t trial;
+    nr_status status = read_trial(cli, &study, &trial);
+    if (status == NR_OK)
+        status = view_open(study, cli->log, &view);
+    if (status != NR_OK)
+        return status;
+    status = show(cli, &view, trial);
+    view_close(&view);
+    return status;
 }
 
 nr_status view_record(const struct view *view, int64_t trial, struct log *log, const struct record **out)

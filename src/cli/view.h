@@ -24,8 +24,10 @@ void view_close(struct view *view);
 /* The first argument or NULL. */
 const char *view_named(const struct cli *cli);
 
-/* "[STUDY] TRIAL" in either order: the one that is a number is the trial, the last one when both are. */
-nr_status view_read_trial(const struct cli *cli, const char **study, int64_t *trial) NR_MUST_CHECK;
+/* Calls `show` for the arguments "[STUDY] TRIAL", in either order: the one that is a number is the trial, the last one
+ * when both are. */
+nr_status view_show_trial(struct cli *cli,
+                          nr_status (*show)(struct cli *cli, const struct view *view, int64_t trial)) NR_MUST_CHECK;
 /* The record of a trial; NR_NOT_FOUND says which there are. */
 nr_status view_record(const struct view *view, int64_t trial, struct log *log, const struct record **out) NR_MUST_CHECK;
 

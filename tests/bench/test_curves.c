@@ -199,7 +199,7 @@ static void draws_every_curve(void **state)
         /* 5 seeds, 4 means, 3 methods and dashes in the legend */
         assert_int_equal(count_of(svg, "<path"), 5 + 4 + 3 + 1);
         assert_int_equal(count_of(svg, ">random</text>"), 1);
-        assert_int_equal(count_of(svg, ">several trials at once</text>"), 1);
+        assert_int_equal(count_of(svg, ">several at once</text>"), 1);
         free(svg);
         curves_clear(&curves);
     }

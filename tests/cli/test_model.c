@@ -46,17 +46,6 @@ static const char *string(const json_t *array, size_t row, const char *name)
     return value ? value : "";
 }
 
-static void expect(char *output, const char *const *parts)
-{
-    for (; *parts; parts++) {
-        if (!strstr(output, *parts)) {
-            print_error("\"%s\" is not in\n%s", *parts, output);
-            fail();
-        }
-    }
-    free(output);
-}
-
 /* One finished search of 7 trials, 4 of them initial, for all cases. */
 static const char *finished_study(void)
 {
@@ -97,8 +86,8 @@ static void model(void **state)
     assert_non_null(strstr(svg, "</svg>"));
     assert_null(strstr(svg, "nan"));
     free(svg);
-    expect(reading(folder, "model", 0),
-           (const char *const[]){"outcome ", "val_accuracy ", "learning_rate", "best near", NULL});
+    searching_expect(reading(folder, "model", 0),
+                     (const char *const[]){"outcome ", "val_accuracy ", "learning_rate", "best near", NULL});
 }
 
 static void importance(void **state)
@@ -141,11 +130,11 @@ static void explain(void **state)
         json_decref(rows);
     }
     setenv("NASRUN_DATA", test_source("data"), 1);
-    expect(reading(folder, "explain 6", 0),
-           (const char *const[]){"trial 6 of small: done", "chosen by   bo", "what the model expected", "why it",
-                                 "most like it", "exploration", NULL});
-    expect(reading(folder, "explain 2", 0),
-           (const char *const[]){"chosen by   sobol", "no model was asked", "initial point 2 of 4", NULL});
+    searching_expect(reading(folder, "explain 6", 0),
+                     (const char *const[]){"trial 6 of small: done", "chosen by   bo", "what the model expected",
+                                           "why it", "most like it", "exploration", NULL});
+    searching_expect(reading(folder, "explain 2", 0),
+                     (const char *const[]){"chosen by   sobol", "no model was asked", "initial point 2 of 4", NULL});
     free(reading(folder, "explain 8", 2));
     free(reading(folder, "explain small", 2));
 }
@@ -169,7 +158,8 @@ static void predicted_front(void **state)
     assert_near(number(best, 0, "trial"), number(front, 0, "trial"), 0, 0);
     json_decref(front);
     json_decref(best);
-    expect(reading(folder, "best", 0), (const char *const[]){"by what the model believes, best is trial ", NULL});
+    searching_expect(reading(folder, "best", 0),
+                     (const char *const[]){"by what the model believes, best is trial ", NULL});
 }
 
 /* What a study says of itself changes neither its record nor what comes next. */
@@ -217,17 +207,17 @@ static void from_outside(void **state)
                         "{\"ask\":1}\n{\"tell\":{\"trial\":8,\"values\":{\"loss\":0.35,\"heat\":0.5}}}\n");
     write_file(folder, "lines", lines.data);
     text_clear(&lines);
-    expect(reading(folder, "serve other.ini <lines", 0), (const char *const[]){"\"trial\":8", NULL});
+    searching_expect(reading(folder, "serve other.ini <lines", 0), (const char *const[]){"\"trial\":8", NULL});
     json_t *quality = reading_json(folder, "model --json other");
     assert_int_equal(json_array_size(quality), 2);
     assert_string_equal(string(quality, 0, "outcome"), "loss");
     assert_string_equal(string(quality, 1, "outcome"), "heat");
     json_decref(quality);
-    expect(reading(folder, "explain 7", 0), (const char *const[]){"nasrun did not choose it", NULL});
-    expect(reading(folder, "explain 6", 0), (const char *const[]){"failed, nan", "no model was asked", NULL});
-    expect(reading(folder, "explain 8", 0),
-           (const char *const[]){"chosen by   bo", "loss ", "heat ", "the best believed then", NULL});
-    expect(reading(folder, "status", 0), (const char *const[]){"model ", "health ", NULL});
+    searching_expect(reading(folder, "explain 7", 0), (const char *const[]){"nasrun did not choose it", NULL});
+    searching_expect(reading(folder, "explain 6", 0), (const char *const[]){"failed, nan", "no model was asked", NULL});
+    searching_expect(reading(folder, "explain 8", 0),
+                     (const char *const[]){"chosen by   bo", "loss ", "heat ", "the best believed then", NULL});
+    searching_expect(reading(folder, "status", 0), (const char *const[]){"model ", "health ", NULL});
 }
 
 static void methods_without_a_model(void **state)
@@ -241,9 +231,10 @@ static void methods_without_a_model(void **state)
         const char *folder = searching_folder(cases[i].method);
         snprintf(arguments, sizeof arguments, "small.ini --quiet --set search.method=%s", cases[i].method);
         assert_int_equal(searching_run(folder, arguments), 0);
-        expect(reading(folder, "explain 7", 0), (const char *const[]){"no model was asked", cases[i].reason, NULL});
-        expect(reading(folder, "model", 0), (const char *const[]){"val_accuracy ", NULL}); /* fitted here */
-        expect(reading(folder, "status", 0), (const char *const[]){"model        none: ", NULL});
+        searching_expect(reading(folder, "explain 7", 0),
+                         (const char *const[]){"no model was asked", cases[i].reason, NULL});
+        searching_expect(reading(folder, "model", 0), (const char *const[]){"val_accuracy ", NULL}); /* fitted here */
+        searching_expect(reading(folder, "status", 0), (const char *const[]){"model        none: ", NULL});
     }
 }
 
@@ -255,7 +246,8 @@ static void nothing_to_model(void **state)
     static const char *const commands[] = {"model", "importance", "loo", "pareto --predicted"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         free(reading(folder, commands[i], 1));
-    expect(reading(folder, "best", 0), (const char *const[]){"by what was measured", "there is no model to ask", NULL});
+    searching_expect(reading(folder, "best", 0),
+                     (const char *const[]){"by what was measured", "there is no model to ask", NULL});
 }
 
 int main(int count, char **arguments)

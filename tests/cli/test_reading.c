@@ -50,17 +50,6 @@ static void refused(const char *folder, const char *arguments, int status, const
     free(errors);
 }
 
-static void expect(char *output, const char *const *parts)
-{
-    for (; *parts; parts++) {
-        if (!strstr(output, *parts)) {
-            print_error("\"%s\" is not in\n%s", *parts, output);
-            fail();
-        }
-    }
-    free(output);
-}
-
 /* One finished study for the cases that only read. */
 static const char *finished_study(void)
 {
@@ -100,7 +89,8 @@ static void trials(void **state)
     assert_string_equal(written, printed);
     free(written);
     free(printed);
-    expect(reading(folder, "trials", 0), (const char *const[]){"trial  state", "\n    7  done ", "784-", NULL});
+    searching_expect(reading(folder, "trials", 0),
+                     (const char *const[]){"trial  state", "\n    7  done ", "784-", NULL});
 }
 
 static void pareto_and_best(void **state)
@@ -125,16 +115,18 @@ static void pareto_and_best(void **state)
     }
     json_decref(front);
     json_decref(best);
-    expect(reading(folder, "pareto", 0), (const char *const[]){"Pareto front, ", "best trial ", "hypervolume ", NULL});
-    expect(reading(folder, "best", 0), (const char *const[]){"best is trial ", "weights ", "learning_rate ", NULL});
+    searching_expect(reading(folder, "pareto", 0),
+                     (const char *const[]){"Pareto front, ", "best trial ", "hypervolume ", NULL});
+    searching_expect(reading(folder, "best", 0),
+                     (const char *const[]){"best is trial ", "weights ", "learning_rate ", NULL});
 }
 
 static void show(void **state)
 {
     (void)state;
     const char *folder = finished_study();
-    expect(reading(folder, "show 3", 0),
-           (const char *const[]){"trial 3 of small: done", "point\n", "layers\n", "dense", "train_loss", NULL});
+    searching_expect(reading(folder, "show 3", 0), (const char *const[]){"trial 3 of small: done", "point\n",
+                                                                         "layers\n", "dense", "train_loss", NULL});
     json_t *epochs = reading_json(folder, "show --json small 3"),
            *swapped = reading_json(folder, "show 3 small --json");
     assert_true(json_equal(epochs, swapped) && json_array_size(epochs) >= 2);
@@ -154,8 +146,8 @@ static void status(void **state)
     assert_int_equal(json_integer_value(json_object_get(row, "done")), 7);
     assert_int_equal(json_integer_value(json_object_get(row, "running")), 0);
     json_decref(array);
-    expect(reading(folder, "status", 0),
-           (const char *const[]){"small in runs/small: not running", "7 of 7 trials done", "Pareto front", NULL});
+    searching_expect(reading(folder, "status", 0), (const char *const[]){"small in runs/small: not running",
+                                                                         "7 of 7 trials done", "Pareto front", NULL});
 }
 
 /* A small space ends when all of it was tried; more trials are not proposed then, nor when it is said again. */
@@ -212,14 +204,14 @@ static void beside_a_search(void **state)
         text_clear(&line);
     }
     assert_true(seen);
-    expect(reading(folder, "status", 0), (const char *const[]){"running (process ", NULL});
+    searching_expect(reading(folder, "status", 0), (const char *const[]){"running (process ", NULL});
     free(reading(folder, "trials --csv", 0));
     free(reading(folder, "pareto --json", 0));
     refused(folder, "small.ini --quiet", 2, "is running this study");
     refused(folder, "small.ini --quiet --fresh", 2, "is running this study");
     kill(process, SIGINT);
     assert_int_equal(searching_wait(process), 130);
-    expect(reading(folder, "status", 0), (const char *const[]){"not running: interrupted", NULL});
+    searching_expect(reading(folder, "status", 0), (const char *const[]){"not running: interrupted", NULL});
 }
 
 static const struct CMUnitTest cases[] = {

@@ -131,4 +131,16 @@ static inline bool searching_wait_for_training(pid_t driver, const char *folder,
     return sought.found;
 }
 
+/* All of `parts` stand in `output`, which is freed. */
+static inline void searching_expect(char *output, const char *const *parts)
+{
+    for (; *parts; parts++) {
+        if (!strstr(output, *parts)) {
+            print_error("\"%s\" is not in\n%s", *parts, output);
+            fail();
+        }
+    }
+    free(output);
+}
+
 #endif
