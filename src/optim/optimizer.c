@@ -36,6 +36,11 @@ static nr_status check(const struct optim_problem *problem, const struct optim_o
                   OPTIM_MAX_OBJECTIVES);
         return NR_INVALID;
     }
+    if (problem->constraints > OPTIM_MAX_CONSTRAINTS) {
+        log_error(log, "search: %zu outcome constraints were given, expected at most %d", problem->constraints,
+                  OPTIM_MAX_CONSTRAINTS);
+        return NR_INVALID;
+    }
     if (problem->space->count == 0) {
         log_error(log, "search: the space has no dimension");
         return NR_INVALID;

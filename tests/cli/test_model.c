@@ -6,25 +6,9 @@
 
 #include "base/file.h"
 
-/* `nasrun ARGUMENTS` in the folder; its standard output (caller frees), the exit status checked. */
-static char *reading(const char *folder, const char *arguments, int status)
-{
-    struct text line = {0};
-    char *output, *errors;
-    text_format(&line, "cd '%s' && '%s' %s", folder, test_program(), arguments);
-    int got = test_run(line.data, &output, &errors);
-    if (got != status) {
-        print_error("nasrun %s: status %d, expected %d\n%s%s", arguments, got, status, output, errors);
-        fail();
-    }
-    text_clear(&line);
-    free(errors);
-    return output;
-}
-
 static json_t *reading_json(const char *folder, const char *arguments)
 {
-    char *output = reading(folder, arguments, 0);
+    char *output = searching_output(folder, arguments, 0);
     json_t *array = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_array(array)) {
         print_error("nasrun %s: no array in\n%s\n", arguments, output);
@@ -75,7 +59,7 @@ static void model(void **state)
     assert_near(number(quality, 0, "coverage"), inside / 7, 1e-12, 0);
     json_decref(quality);
     json_decref(rows);
-    free(reading(folder, "loo --svg loo.svg", 0));
+    free(searching_output(folder, "loo --svg loo.svg", 0));
     char *svg = searching_read(folder, "loo.svg"), *at = svg;
     for (size_t trial = 1; trial <= 7; trial++) { /* a mark for each */
         at = strstr(at, "<circle ");
@@ -86,7 +70,7 @@ static void model(void **state)
     assert_non_null(strstr(svg, "</svg>"));
     assert_null(strstr(svg, "nan"));
     free(svg);
-    searching_expect(reading(folder, "model", 0),
+    searching_expect(searching_output(folder, "model", 0),
                      (const char *const[]){"outcome ", "val_accuracy ", "learning_rate", "best near", NULL});
 }
 
@@ -130,13 +114,13 @@ static void explain(void **state)
         json_decref(rows);
     }
     setenv("NASRUN_DATA", test_source("data"), 1);
-    searching_expect(reading(folder, "explain 6", 0),
+    searching_expect(searching_output(folder, "explain 6", 0),
                      (const char *const[]){"trial 6 of small: done", "chosen by   bo", "what the model expected",
                                            "why it", "most like it", "exploration", NULL});
-    searching_expect(reading(folder, "explain 2", 0),
+    searching_expect(searching_output(folder, "explain 2", 0),
                      (const char *const[]){"chosen by   sobol", "no model was asked", "initial point 2 of 4", NULL});
-    free(reading(folder, "explain 8", 2));
-    free(reading(folder, "explain small", 2));
+    free(searching_output(folder, "explain 8", 2));
+    free(searching_output(folder, "explain small", 2));
 }
 
 static void predicted_front(void **state)
@@ -158,7 +142,7 @@ static void predicted_front(void **state)
     assert_near(number(best, 0, "trial"), number(front, 0, "trial"), 0, 0);
     json_decref(front);
     json_decref(best);
-    searching_expect(reading(folder, "best", 0),
+    searching_expect(searching_output(folder, "best", 0),
                      (const char *const[]){"by what the model believes, best is trial ", NULL});
 }
 
@@ -172,10 +156,10 @@ static void looking_changes_nothing(void **state)
         snprintf(folder[looks], sizeof folder[looks], "%s", searching_folder(looks ? "looked" : "alone"));
         assert_int_equal(searching_run(folder[looks], "small.ini --quiet --set study.trials=6"), 0);
         for (size_t i = 0; looks && i < 5; i++)
-            free(reading(folder[looks], (const char *const[]){"model", "importance", "loo", "explain 6", "status"}[i],
-                         0));
+            free(searching_output(folder[looks],
+                                  (const char *const[]){"model", "importance", "loo", "explain 6", "status"}[i], 0));
         assert_int_equal(searching_run(folder[looks], "small.ini --quiet"), 0);
-        trials[looks] = reading(folder[looks], "trials --csv", 0);
+        trials[looks] = searching_output(folder[looks], "trials --csv", 0);
     }
     assert_string_equal(trials[0], trials[1]);
     free(trials[0]);
@@ -207,17 +191,18 @@ static void from_outside(void **state)
                         "{\"ask\":1}\n{\"tell\":{\"trial\":8,\"values\":{\"loss\":0.35,\"heat\":0.5}}}\n");
     write_file(folder, "lines", lines.data);
     text_clear(&lines);
-    searching_expect(reading(folder, "serve other.ini <lines", 0), (const char *const[]){"\"trial\":8", NULL});
+    searching_expect(searching_output(folder, "serve other.ini <lines", 0), (const char *const[]){"\"trial\":8", NULL});
     json_t *quality = reading_json(folder, "model --json other");
     assert_int_equal(json_array_size(quality), 2);
     assert_string_equal(string(quality, 0, "outcome"), "loss");
     assert_string_equal(string(quality, 1, "outcome"), "heat");
     json_decref(quality);
-    searching_expect(reading(folder, "explain 7", 0), (const char *const[]){"nasrun did not choose it", NULL});
-    searching_expect(reading(folder, "explain 6", 0), (const char *const[]){"failed, nan", "no model was asked", NULL});
-    searching_expect(reading(folder, "explain 8", 0),
+    searching_expect(searching_output(folder, "explain 7", 0), (const char *const[]){"nasrun did not choose it", NULL});
+    searching_expect(searching_output(folder, "explain 6", 0),
+                     (const char *const[]){"failed, nan", "no model was asked", NULL});
+    searching_expect(searching_output(folder, "explain 8", 0),
                      (const char *const[]){"chosen by   bo", "loss ", "heat ", "the best believed then", NULL});
-    searching_expect(reading(folder, "status", 0), (const char *const[]){"model ", "health ", NULL});
+    searching_expect(searching_output(folder, "status", 0), (const char *const[]){"model ", "health ", NULL});
 }
 
 static void methods_without_a_model(void **state)
@@ -231,10 +216,11 @@ static void methods_without_a_model(void **state)
         const char *folder = searching_folder(cases[i].method);
         snprintf(arguments, sizeof arguments, "small.ini --quiet --set search.method=%s", cases[i].method);
         assert_int_equal(searching_run(folder, arguments), 0);
-        searching_expect(reading(folder, "explain 7", 0),
+        searching_expect(searching_output(folder, "explain 7", 0),
                          (const char *const[]){"no model was asked", cases[i].reason, NULL});
-        searching_expect(reading(folder, "model", 0), (const char *const[]){"val_accuracy ", NULL}); /* fitted here */
-        searching_expect(reading(folder, "status", 0), (const char *const[]){"model        none: ", NULL});
+        searching_expect(searching_output(folder, "model", 0),
+                         (const char *const[]){"val_accuracy ", NULL}); /* fitted here */
+        searching_expect(searching_output(folder, "status", 0), (const char *const[]){"model        none: ", NULL});
     }
 }
 
@@ -245,8 +231,8 @@ static void nothing_to_model(void **state)
     assert_int_equal(searching_run(folder, "small.ini --quiet --set study.trials=2"), 0);
     static const char *const commands[] = {"model", "importance", "loo", "pareto --predicted"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        free(reading(folder, commands[i], 1));
-    searching_expect(reading(folder, "best", 0),
+        free(searching_output(folder, commands[i], 1));
+    searching_expect(searching_output(folder, "best", 0),
                      (const char *const[]){"by what was measured", "there is no model to ask", NULL});
 }
 

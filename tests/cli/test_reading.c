@@ -4,26 +4,10 @@
 #include <jansson.h>
 #include <time.h>
 
-/* `nasrun ARGUMENTS` in the folder; its standard output (caller frees), the exit status checked. */
-static char *reading(const char *folder, const char *arguments, int status)
-{
-    struct text line = {0};
-    char *output, *errors;
-    text_format(&line, "cd '%s' && '%s' %s", folder, test_program(), arguments);
-    int got = test_run(line.data, &output, &errors);
-    if (got != status) {
-        print_error("nasrun %s: status %d, expected %d\n%s%s", arguments, got, status, output, errors);
-        fail();
-    }
-    text_clear(&line);
-    free(errors);
-    return output;
-}
-
 static json_t *reading_json(const char *folder, const char *arguments)
 {
     json_error_t error;
-    char *output = reading(folder, arguments, 0);
+    char *output = searching_output(folder, arguments, 0);
     json_t *array = json_loads(output, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_array(array)) {
         print_error("nasrun %s: %s in\n%s\n", arguments, error.text, output);
@@ -82,14 +66,14 @@ static void trials(void **state)
     }
     json_decref(array);
     char *written = searching_read(folder, "runs/small/trials.csv"),
-         *printed = reading(folder, "trials small --csv", 0);
+         *printed = searching_output(folder, "trials small --csv", 0);
     assert_string_equal(written, printed);
     free(printed);
-    printed = reading(folder, "trials runs/small/study.db --csv", 0);
+    printed = searching_output(folder, "trials runs/small/study.db --csv", 0);
     assert_string_equal(written, printed);
     free(written);
     free(printed);
-    searching_expect(reading(folder, "trials", 0),
+    searching_expect(searching_output(folder, "trials", 0),
                      (const char *const[]){"trial  state", "\n    7  done ", "784-", NULL});
 }
 
@@ -98,7 +82,7 @@ static void pareto_and_best(void **state)
     (void)state;
     const char *folder = finished_study();
     char *written = searching_read(folder, "runs/small/pareto.csv"),
-         *printed = reading(folder, "pareto --csv small.ini", 0);
+         *printed = searching_output(folder, "pareto --csv small.ini", 0);
     assert_string_equal(written, printed);
     free(written);
     free(printed);
@@ -115,9 +99,9 @@ static void pareto_and_best(void **state)
     }
     json_decref(front);
     json_decref(best);
-    searching_expect(reading(folder, "pareto", 0),
+    searching_expect(searching_output(folder, "pareto", 0),
                      (const char *const[]){"Pareto front, ", "best trial ", "hypervolume ", NULL});
-    searching_expect(reading(folder, "best", 0),
+    searching_expect(searching_output(folder, "best", 0),
                      (const char *const[]){"best is trial ", "weights ", "learning_rate ", NULL});
 }
 
@@ -125,8 +109,9 @@ static void show(void **state)
 {
     (void)state;
     const char *folder = finished_study();
-    searching_expect(reading(folder, "show 3", 0), (const char *const[]){"trial 3 of small: done", "point\n",
-                                                                         "layers\n", "dense", "train_loss", NULL});
+    searching_expect(
+        searching_output(folder, "show 3", 0),
+        (const char *const[]){"trial 3 of small: done", "point\n", "layers\n", "dense", "train_loss", NULL});
     json_t *epochs = reading_json(folder, "show --json small 3"),
            *swapped = reading_json(folder, "show 3 small --json");
     assert_true(json_equal(epochs, swapped) && json_array_size(epochs) >= 2);
@@ -146,8 +131,9 @@ static void status(void **state)
     assert_int_equal(json_integer_value(json_object_get(row, "done")), 7);
     assert_int_equal(json_integer_value(json_object_get(row, "running")), 0);
     json_decref(array);
-    searching_expect(reading(folder, "status", 0), (const char *const[]){"small in runs/small: not running",
-                                                                         "7 of 7 trials done", "Pareto front", NULL});
+    searching_expect(
+        searching_output(folder, "status", 0),
+        (const char *const[]){"small in runs/small: not running", "7 of 7 trials done", "Pareto front", NULL});
 }
 
 /* A small space ends when all of it was tried; more trials are not proposed then, nor when it is said again. */
@@ -204,14 +190,14 @@ static void beside_a_search(void **state)
         text_clear(&line);
     }
     assert_true(seen);
-    searching_expect(reading(folder, "status", 0), (const char *const[]){"running (process ", NULL});
-    free(reading(folder, "trials --csv", 0));
-    free(reading(folder, "pareto --json", 0));
+    searching_expect(searching_output(folder, "status", 0), (const char *const[]){"running (process ", NULL});
+    free(searching_output(folder, "trials --csv", 0));
+    free(searching_output(folder, "pareto --json", 0));
     refused(folder, "small.ini --quiet", 2, "is running this study");
     refused(folder, "small.ini --quiet --fresh", 2, "is running this study");
     kill(process, SIGINT);
     assert_int_equal(searching_wait(process), 130);
-    searching_expect(reading(folder, "status", 0), (const char *const[]){"not running: interrupted", NULL});
+    searching_expect(searching_output(folder, "status", 0), (const char *const[]){"not running: interrupted", NULL});
 }
 
 static const struct CMUnitTest cases[] = {

@@ -486,6 +486,10 @@ static void bad_calls(void **state)
     assert_int_equal(optimizer_create(&broken, &options, log, &optimizer), NR_INVALID);
     test_log_has(log, "5 objectives");
     broken = problem;
+    broken.constraints = 5;
+    assert_int_equal(optimizer_create(&broken, &options, log, &optimizer), NR_INVALID);
+    test_log_has(log, "5 outcome constraints");
+    broken = problem;
     broken.admit = NULL;
     assert_int_equal(optimizer_create(&broken, &options, log, &optimizer), NR_INVALID);
     test_log_has(log, "objective 2 is exact");

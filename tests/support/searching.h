@@ -131,6 +131,22 @@ static inline bool searching_wait_for_training(pid_t driver, const char *folder,
     return sought.found;
 }
 
+/* `nasrun ARGUMENTS` in the folder; its standard output (caller frees), the exit status checked. */
+static inline char *searching_output(const char *folder, const char *arguments, int status)
+{
+    struct text line = {0};
+    char *output, *errors;
+    text_format(&line, "cd '%s' && '%s' %s", folder, test_program(), arguments);
+    int got = test_run(line.data, &output, &errors);
+    if (got != status) {
+        print_error("nasrun %s: status %d, expected %d\n%s%s", arguments, got, status, output, errors);
+        fail();
+    }
+    text_clear(&line);
+    free(errors);
+    return output;
+}
+
 /* All of `parts` stand in `output`, which is freed. */
 static inline void searching_expect(char *output, const char *const *parts)
 {
